@@ -1,0 +1,3 @@
+//! Configuration: read, checked and resolved.
+
+pub mod model;

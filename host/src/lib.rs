@@ -1,0 +1,7 @@
+//! Sluice: an API gateway and load balancer whose policy is WebAssembly.
+
+pub mod balance;
+pub mod body;
+pub mod config;
+pub mod plugin;
+pub mod telemetry;

@@ -1,0 +1,5 @@
+//! Plugins: what they see, what they may do, and what runs them.
+
+pub mod exchange;
+pub mod http_client;
+pub mod role;

@@ -1,0 +1,3 @@
+//! What the gateway says of itself: metrics and log set-up.
+
+pub mod metrics;
