@@ -1,0 +1,54 @@
+//! Clusters: their plugin looked up, and no endpoint that is the gateway itself.
+
+use std::sync::Arc;
+
+use super::{Context, plugin};
+use crate::config::model::{Balance, Cluster, Endpoint};
+use crate::config::network::reaches;
+use crate::config::problem::{Fault, Problems};
+use crate::config::written::{self, Written};
+
+/// Refuses endpoints that are the gateway's own listeners or its admin: requests would go round in
+/// circles, or get at what only the operator may.
+pub(super) fn check_endpoints(written: &Written, problems: &Problems) {
+    for cluster in &written.clusters {
+        for endpoint in &cluster.endpoints {
+            let target = endpoint.value.0;
+            let admin = written.admin.as_ref().and_then(|admin| admin.address.as_ref());
+            let admin =
+                admin.filter(|admin| reaches(target, admin.value)).map(|admin| format!("[admin], at {}", admin.place));
+            let own = admin.or_else(|| {
+                written.listeners.iter().find_map(|listener| {
+                    let address = listener.address.as_ref().filter(|address| reaches(target, address.value))?;
+                    Some(format!("{}, at {}", listener.head.subject, address.place))
+                })
+            });
+            if let Some(own) = own {
+                let fault =
+                    Fault::new(format!("{target} is the address of {own}"), "name the address of an upstream server");
+                problems.add(&endpoint.place, format!("{}: endpoints", cluster.head.subject), fault);
+            }
+        }
+    }
+}
+
+pub(super) fn resolve(written: &written::Cluster, context: &Context<'_>) -> Option<Cluster> {
+    let balance = match &written.balance {
+        written::Balance::RoundRobin => Balance::RoundRobin,
+        written::Balance::Plugin(name) => {
+            Balance::Plugin(plugin::named(name, &format!("{}: balance.plugin", written.head.subject), context)?)
+        }
+    };
+    Some(Cluster {
+        name: Arc::clone(&written.head.name.as_ref()?.value),
+        balance,
+        endpoints: written
+            .endpoints
+            .iter()
+            .map(|endpoint| Endpoint { address: endpoint.value.0, weight: endpoint.value.1 })
+            .collect(),
+        health_check: written.health_check.clone(),
+        host: written.host.clone(),
+        timeouts: written.timeouts.clone(),
+    })
+}

@@ -1,0 +1,50 @@
+//! Listeners: their addresses have to differ from each other's and the admin's.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::model::Listener;
+use crate::config::network::collide;
+use crate::config::problem::{Fault, Problem, Problems};
+use crate::config::written::{self, Written};
+
+pub(super) fn check(written: &Written, path: &Path, problems: &Problems) {
+    if written.listeners.is_empty() {
+        // A file cut off while it is being written must not become a gateway that hears nothing.
+        problems.push(Problem {
+            file: path.to_path_buf(),
+            line: 0,
+            key: String::new(),
+            message: "there is no listener".to_owned(),
+            remedy: "add [[listener]] with a name and an address".to_owned(),
+        });
+    }
+    for (index, listener) in written.listeners.iter().enumerate() {
+        let Some(address) = &listener.address else { continue };
+        let key = || format!("{}: address", listener.head.subject);
+        let mut earlier = written.listeners.iter().take(index);
+        let taken = earlier.find_map(|other| {
+            let there = other.address.as_ref().filter(|there| collide(there.value, address.value))?;
+            Some(format!("{} is taken by {}, at {}", address.value, other.head.subject, there.place))
+        });
+        if let Some(message) = taken {
+            problems.add(&address.place, key(), Fault::new(message, "give each listener its own address or port"));
+        }
+        let admin = written.admin.as_ref().and_then(|admin| admin.address.as_ref());
+        if let Some(admin) = admin.filter(|admin| collide(admin.value, address.value)) {
+            let message = format!("{} is the address of [admin], at {}", address.value, admin.place);
+            problems.add(&address.place, key(), Fault::new(message, "give each its own address or port"));
+        }
+    }
+}
+
+/// Only those that are whole: all, unless something was reported.
+pub(super) fn resolve(listeners: &[written::Listener]) -> Vec<Listener> {
+    let whole = listeners.iter().filter_map(|listener| {
+        Some(Listener {
+            name: Arc::clone(&listener.head.name.as_ref()?.value),
+            address: listener.address.as_ref()?.value,
+        })
+    });
+    whole.collect()
+}

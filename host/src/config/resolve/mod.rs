@@ -1,0 +1,62 @@
+//! From written to resolved: names looked up, defaults filled in, entries checked against each other.
+//! Reads nothing but the listing of the plugin directory.
+
+mod ambiguity;
+mod cluster;
+mod listener;
+mod names;
+mod plugin;
+mod route;
+mod server;
+
+use std::path::{Path, PathBuf};
+
+use names::Names;
+
+use super::files::absolute;
+use super::model::{Config, PluginDirectory};
+use super::problem::Problems;
+use super::written::Written;
+
+/// What every part of the resolution looks names up in.
+struct Context<'a> {
+    listeners: Names<'a>,
+    clusters: Names<'a>,
+    plugins: Names<'a>,
+    /// Files in the plugin directory that can be named by their stem.
+    dropped: plugin::Dropped,
+    problems: &'a Problems,
+}
+
+/// Resolves `written`. `None` if something was reported, now or before.
+pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Problems) -> Option<Config> {
+    let directory = absolute(&base.join(written.plugins.directory.as_deref().unwrap_or(Path::new("plugins"))));
+    let cache = absolute(&base.join(written.plugins.cache.as_deref().unwrap_or(Path::new(".sluice-cache"))));
+    let context = Context {
+        listeners: Names::collect("listener", written.listeners.iter().map(|listener| &listener.head), problems),
+        clusters: Names::collect("cluster", written.clusters.iter().map(|cluster| &cluster.head), problems),
+        plugins: Names::collect("plugin", written.plugin.iter().map(|plugin| &plugin.head), problems),
+        dropped: plugin::Dropped::list(&directory, &written.plugin),
+        problems,
+    };
+    // Their indexes aren't used, but their names have to differ.
+    Names::collect("route", written.routes.iter().map(|route| &route.head), problems);
+
+    listener::check(&written, path, problems);
+    cluster::check_endpoints(&written, problems);
+    ambiguity::check(&written.routes, &context);
+    let config = Config {
+        path: absolute(path),
+        files: Vec::new(),
+        include_directories: Vec::<PathBuf>::new(),
+        admin: server::admin(&written, problems),
+        server: server::server(&written, path),
+        identity: server::identity(&written, problems),
+        plugins: PluginDirectory { directory, cache },
+        listeners: listener::resolve(&written.listeners),
+        routes: written.routes.iter().filter_map(|route| route::resolve(route, &context)).collect(),
+        clusters: written.clusters.iter().filter_map(|cluster| cluster::resolve(cluster, &context)).collect(),
+        plugin: written.plugin.iter().filter_map(|plugin| plugin::resolve(plugin, &context)).collect(),
+    };
+    (problems.len() == 0).then_some(config)
+}

@@ -1,0 +1,62 @@
+//! Defaults and checks of `[admin]`, `[server]` and `[identity]`.
+
+use std::path::Path;
+
+use http::HeaderName;
+use sha2::{Digest, Sha256};
+
+use crate::config::files::absolute;
+use crate::config::model::{Admin, IdentityFields, Server};
+use crate::config::problem::{At, Fault, Problems};
+use crate::config::written::{self, Written};
+
+pub(super) fn admin(written: &Written, problems: &Problems) -> Option<Admin> {
+    let admin = written.admin.as_ref()?;
+    let address = admin.address.as_ref()?;
+    if !address.value.ip().to_canonical().is_loopback() && !admin.has_token {
+        let fault = Fault::new(
+            format!("{} can be reached from other machines, and there is no token", address.value),
+            "add admin.token = { env = \"…\" }, or listen on 127.0.0.1",
+        );
+        problems.add(&address.place, "admin.address", fault);
+    }
+    Some(Admin { address: address.value, hosts: admin.hosts.clone(), token: admin.token.clone() })
+}
+
+pub(super) fn server(written: &Written, path: &Path) -> Server {
+    const DRAIN: std::time::Duration = std::time::Duration::from_secs(30);
+    let written = &written.server;
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Server {
+        threads: written.threads.filter(|threads| *threads > 0).unwrap_or_else(cores),
+        drain: written.drain.unwrap_or(DRAIN),
+        trusted_proxies: written.trusted_proxies.clone(),
+        name: written.name.clone().unwrap_or_else(|| default_name(path).into()),
+    }
+}
+
+/// A name of this machine and this file: the same after a restart, another for a second gateway, whose
+/// requests would otherwise seem to come back to their sender. It is sent to others, so that the host's
+/// own name isn't in it.
+fn default_name(path: &Path) -> String {
+    let mut digest = Sha256::new();
+    digest.update(std::fs::read("/proc/sys/kernel/hostname").unwrap_or_default());
+    digest.update(absolute(path).as_os_str().as_encoded_bytes());
+    let suffix: String = digest.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("sluice-{suffix}")
+}
+
+pub(super) fn identity(written: &Written, problems: &Problems) -> IdentityFields {
+    let written::Identity { subject, issuer, claims } = &written.identity;
+    let mut seen: Vec<&At<HeaderName>> = Vec::new();
+    for (key, field) in [("subject", subject), ("issuer", issuer), ("claims", claims)] {
+        let Some(field) = field else { continue };
+        if seen.iter().any(|other| other.value == field.value) {
+            let fault = Fault::new(format!("the field \"{}\" is there twice", field.value), "give each its own field");
+            problems.add(&field.place, format!("identity.{key}"), fault);
+        }
+        seen.push(field);
+    }
+    let name = |field: &Option<At<HeaderName>>| field.as_ref().map(|field| field.value.clone());
+    IdentityFields { subject: name(subject), issuer: name(issuer), claims: name(claims) }
+}

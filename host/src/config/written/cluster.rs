@@ -1,0 +1,184 @@
+//! `[[cluster]]`
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use toml::de::DeValue;
+
+use super::Head;
+use crate::config::document::Node;
+use crate::config::entry::{Entry, Keys};
+use crate::config::model::{HealthCheck, Timeouts};
+use crate::config::problem::{At, Fault, quote};
+use crate::config::{network, suggest, values};
+
+pub(in crate::config) struct Cluster {
+    pub head: Head,
+    pub balance: Balance,
+    /// Addresses with weights.
+    pub endpoints: Vec<At<(SocketAddr, u32)>>,
+    pub health_check: Option<HealthCheck>,
+    pub host: Option<HeaderValue>,
+    pub timeouts: Timeouts,
+}
+
+/// `balance` with the plugin not yet looked up.
+#[derive(Default)]
+pub(in crate::config) enum Balance {
+    #[default]
+    RoundRobin,
+    Plugin(At<Arc<str>>),
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+const MILLISECOND: Duration = Duration::from_millis(1);
+const ENDPOINTS_EXAMPLE: &str = "[\"127.0.0.1:9001\"]";
+
+impl Cluster {
+    const KEYS: Keys = Keys {
+        known: &["name", "balance", "endpoints", "health_check", "host", "timeouts"],
+        later: &["protocol", "tls", "retries", "discovery", "limits", "outlier", "circuit_breaker"],
+    };
+
+    pub(super) fn read(entry: &Entry<'_>) -> Self {
+        let entry = entry.clone().allow(&Self::KEYS);
+        Self {
+            head: Head::read(&entry, "\"NAME\""),
+            balance: read_balance(&entry),
+            endpoints: read_endpoints(&entry),
+            health_check: read_health_check(&entry),
+            host: entry.read("host", network::host_field).map(|host| host.value),
+            timeouts: read_timeouts(&entry),
+        }
+    }
+}
+
+fn read_balance(entry: &Entry<'_>) -> Balance {
+    const LATER: [&str; 9] = [
+        "random",
+        "least-request",
+        "least-pending",
+        "least-connections",
+        "peak-ewma",
+        "ring-hash",
+        "maglev",
+        "hash",
+        "sticky",
+    ];
+    const EXAMPLE: &str = "write \"round-robin\" or { plugin = \"NAME\" }";
+    const KEYS: Keys = Keys { known: &["plugin"], later: &[] };
+    let Some(node) = entry.node("balance") else { return Balance::default() };
+    if let DeValue::Table(_) = node.value {
+        let table = entry.inner(node, "balance", EXAMPLE).map(|table| table.allow(&KEYS));
+        let plugin = table.and_then(|table| table.require("plugin", "\"NAME\"", values::name));
+        return plugin.map_or(Balance::RoundRobin, Balance::Plugin);
+    }
+    entry.read("balance", |node| match values::text(node, "a policy", EXAMPLE)? {
+        "round-robin" => Ok(()),
+        later if LATER.contains(&later) => Err(Fault::unsupported(
+            format!("the policy {}", quote(later)),
+            "use \"round-robin\" or { plugin = \"NAME\" }",
+        )),
+        other => Err(Fault::new(
+            format!("unknown policy {}", quote(other)),
+            suggest::remedy(other, "valid", &["round-robin", "{ plugin = \"NAME\" }"]),
+        )),
+    });
+    Balance::RoundRobin
+}
+
+fn read_endpoints(entry: &Entry<'_>) -> Vec<At<(SocketAddr, u32)>> {
+    if !entry.has("endpoints") {
+        let fault = Fault::new("missing key \"endpoints\"", format!("add endpoints = {ENDPOINTS_EXAMPLE}"));
+        entry.report(&entry.place, "", fault);
+    }
+    let Some(items) = entry.items("endpoints", ENDPOINTS_EXAMPLE) else { return Vec::new() };
+    if items.value.is_empty() {
+        let fault =
+            Fault::new("expected at least one endpoint, found none", format!("write endpoints = {ENDPOINTS_EXAMPLE}"));
+        entry.report(&items.place, "endpoints", fault);
+    }
+    let mut endpoints: Vec<At<(SocketAddr, u32)>> = Vec::with_capacity(items.value.len());
+    for endpoint in items.value.into_iter().filter_map(|node| read_endpoint(entry, node)) {
+        match endpoints.iter().find(|other| other.value.0 == endpoint.value.0) {
+            Some(other) => {
+                let message = format!("{} is there twice, first on line {}", endpoint.value.0, other.place.line);
+                let remedy = "remove one of the two, or give it a weight";
+                entry.report(&endpoint.place, "endpoints", Fault::new(message, remedy));
+            }
+            None => endpoints.push(endpoint),
+        }
+    }
+    endpoints
+}
+
+/// `"127.0.0.1:9001"` or `{ address = "127.0.0.1:9001", weight = 2 }`
+fn read_endpoint(entry: &Entry<'_>, node: Node<'_>) -> Option<At<(SocketAddr, u32)>> {
+    const KEYS: Keys = Keys { known: &["address", "weight"], later: &["zone", "priority", "metadata"] };
+    let DeValue::Table(_) = node.value else {
+        return entry.parse(node, "endpoints", |node| Ok((network::endpoint_address(node)?, 1)));
+    };
+    let table = entry.inner(node, "endpoints", ENDPOINTS_EXAMPLE)?.allow(&KEYS);
+    let weight = table.read("weight", values::count(1, 65_535)).map_or(1, |weight| weight.value);
+    let address = table.require("address", "\"127.0.0.1:9001\"", network::endpoint_address)?;
+    Some(At { value: (address.value, weight), place: address.place })
+}
+
+fn read_health_check(entry: &Entry<'_>) -> Option<HealthCheck> {
+    const KEYS: Keys = Keys {
+        known: &["path", "interval", "timeout", "unhealthy_after", "healthy_after"],
+        later: &["status", "port", "host", "protocol"],
+    };
+    const INTERVAL: Duration = Duration::from_secs(5);
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    let table = entry.table("health_check", "health_check = { path = \"/healthz\" }")?.allow(&KEYS);
+    let shortest = Duration::from_millis(100);
+    let interval = table.read("interval", values::duration(shortest, HOUR)).map_or(INTERVAL, |interval| interval.value);
+    let timeout = table.read("timeout", values::duration(MILLISECOND, HOUR));
+    if let Some(timeout) = timeout.as_ref().filter(|timeout| timeout.value > interval) {
+        let fault = Fault::new(
+            "the time-out of a check is longer than the interval between two",
+            "make it at most health_check.interval",
+        );
+        table.report(&timeout.place, "timeout", fault);
+    }
+    let in_a_row = |key| table.read(key, values::count(1, 1000)).map_or(2, |count| count.value);
+    Some(HealthCheck {
+        interval,
+        timeout: timeout.map_or(TIMEOUT.min(interval), |timeout| timeout.value),
+        unhealthy_after: in_a_row("unhealthy_after"),
+        healthy_after: in_a_row("healthy_after"),
+        path: table.require("path", "\"/healthz\"", request_target)?.value,
+    })
+}
+
+/// A path, maybe with a query, as it stands in a request line.
+fn request_target(node: Node<'_>) -> Result<String, Fault> {
+    let written = values::text(node, "a path such as \"/healthz\"", "put it in quotes")?;
+    let valid = written.starts_with('/') && written.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    if !valid || written.parse::<http::uri::PathAndQuery>().is_err() {
+        return Err(Fault::new(
+            format!("expected a path such as \"/healthz\", found {}", quote(written)),
+            "begin it with a slash, and escape what isn't plain ASCII",
+        ));
+    }
+    Ok(written.to_owned())
+}
+
+fn read_timeouts(entry: &Entry<'_>) -> Timeouts {
+    const KEYS: Keys = Keys { known: &["connect", "first_byte", "idle"], later: &["total", "request"] };
+    let defaults = Timeouts::default();
+    let Some(table) = entry.table("timeouts", "timeouts = { first_byte = \"30s\" }") else { return defaults };
+    let table = table.allow(&KEYS);
+    let read = |key, most, default| {
+        table.read(key, values::duration(MILLISECOND, most)).map_or(default, |timeout: At<Duration>| timeout.value)
+    };
+    Timeouts {
+        connect: read("connect", 300 * SECOND, defaults.connect),
+        first_byte: read("first_byte", 24 * HOUR, defaults.first_byte),
+        idle: read("idle", 24 * HOUR, defaults.idle),
+    }
+}

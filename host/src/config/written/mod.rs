@@ -1,0 +1,110 @@
+//! The configuration as written: every key read and checked by itself, names not yet looked up. What
+//! couldn't be read is `None` and has been reported, so that the rest can be checked all the same.
+//!
+//! Read by hand rather than derived, because a derived reader stops at an entry's first error and
+//! quotes values that may be secret.
+
+mod cluster;
+mod listener;
+mod plugin;
+mod route;
+mod server;
+
+use std::sync::Arc;
+
+pub(super) use cluster::{Balance, Cluster};
+pub(super) use listener::Listener;
+pub(super) use plugin::Plugin;
+pub(super) use route::{Destination, Route};
+pub(super) use server::{Admin, Identity, Plugins, Server};
+
+use super::document::Document;
+use super::entry::{Entry, Keys};
+use super::files::Surroundings;
+use super::problem::{At, Fault, Place, Problems};
+
+/// All files of a configuration, taken together.
+#[derive(Default)]
+pub(super) struct Written {
+    pub admin: Option<Admin>,
+    pub server: Server,
+    pub identity: Identity,
+    pub plugins: Plugins,
+    pub listeners: Vec<Listener>,
+    pub plugin: Vec<Plugin>,
+    pub routes: Vec<Route>,
+    pub clusters: Vec<Cluster>,
+}
+
+/// What each entry of an array has.
+pub(super) struct Head {
+    /// `None` if it is missing or wrong, which has been reported.
+    pub name: Option<At<Arc<str>>>,
+    /// What messages call it: `route "users"`.
+    pub subject: String,
+    pub place: Place,
+}
+
+/// The keys of the main file, and of included ones.
+const TOP: Keys = Keys {
+    known: &["include", "admin", "server", "identity", "plugins", "listener", "plugin", "route", "cluster"],
+    later: &["state", "acme", "access_log", "tracing"],
+};
+
+/// What only the main file may have: there is one of each.
+const SINGLE: [&str; 5] = ["include", "admin", "server", "identity", "plugins"];
+
+impl Written {
+    /// Reads a file's tables. `include` is left to the caller.
+    pub fn add(&mut self, document: &Document<'_>, main: bool, surroundings: &Surroundings<'_>, problems: &Problems) {
+        let top = Entry::root(document.root(), &document.source, problems).allow(&TOP);
+        if main {
+            self.admin = Admin::read(&top, surroundings);
+            self.server = Server::read(&top);
+            self.identity = Identity::read(&top);
+            self.plugins = Plugins::read(&top);
+        } else {
+            refuse_single(&top);
+        }
+        each(&top, "listener", |entry| self.listeners.push(Listener::read(&entry)));
+        each(&top, "plugin", |entry| self.plugin.push(Plugin::read(&entry, surroundings)));
+        each(&top, "route", |entry| self.routes.push(Route::read(&entry)));
+        each(&top, "cluster", |entry| self.clusters.push(Cluster::read(&entry)));
+    }
+}
+
+fn refuse_single(top: &Entry<'_>) {
+    for (name, place, _) in top.iter().filter(|(name, ..)| SINGLE.contains(name)) {
+        let fault = Fault::new(
+            "belongs in the main file alone",
+            "move it there; included files hold listeners, plugins, routes and clusters",
+        );
+        top.report(&place, name, fault);
+    }
+}
+
+/// Hands each table of the array `name` to `read`.
+fn each<'a>(top: &Entry<'a>, name: &str, mut read: impl FnMut(Entry<'a>)) {
+    let Some(node) = top.node(name) else { return };
+    let wrong =
+        |found: &str| Fault::new(format!("expected an array of tables, found {found}"), format!("write [[{name}]]"));
+    let Some(items) = node.items() else {
+        return top.report(&node.place(), name, wrong(node.kind()));
+    };
+    for item in items {
+        match Entry::named(item, name, top.problems()) {
+            Some(entry) => read(entry),
+            None => top.report(&item.place(), name, wrong(&format!("{} in it", item.kind()))),
+        }
+    }
+}
+
+impl Head {
+    fn read(entry: &Entry<'_>, example: &str) -> Self {
+        Self {
+            name: entry.require("name", example, super::values::name),
+            subject: entry.subject.clone(),
+            place: entry.place.clone(),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The tables that there is one of: `[admin]`, `[server]`, `[identity]`, `[plugins]`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+use ipnet::IpNet;
+
+use crate::config::entry::{Entry, Keys};
+use crate::config::files::Surroundings;
+use crate::config::model::Secret;
+use crate::config::problem::{At, Fault};
+use crate::config::{network, secrets, values};
+
+/// `[admin]`
+pub(in crate::config) struct Admin {
+    pub address: Option<At<SocketAddr>>,
+    pub hosts: Vec<String>,
+    pub token: Option<Secret>,
+    /// Whether a token is written, be it valid or not.
+    pub has_token: bool,
+}
+
+impl Admin {
+    const KEYS: Keys = Keys { known: &["address", "hosts", "token"], later: &["tls"] };
+
+    pub(super) fn read(top: &Entry<'_>, surroundings: &Surroundings<'_>) -> Option<Self> {
+        let entry = top.table("admin", "[admin]")?.allow(&Self::KEYS);
+        let hosts = entry.list("hosts", "hosts = [\"gateway.example.com\"]", |node| {
+            network::authority(node).map(str::to_ascii_lowercase)
+        });
+        let token = entry.read("token", |node| {
+            let text = secrets::text(node, surroundings)?;
+            // What a field value can carry as one word.
+            if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                let message = "expected a token of visible ASCII characters without blanks";
+                return Err(Fault::new(message, "use a long random word"));
+            }
+            Ok(Secret::new(text))
+        });
+        Some(Self {
+            address: entry.require("address", "\"127.0.0.1:9901\"", network::listen_address),
+            hosts: hosts.map(|hosts| hosts.value.into_iter().map(|host| host.value).collect()).unwrap_or_default(),
+            token: token.map(|token| token.value),
+            has_token: entry.has("token"),
+        })
+    }
+}
+
+/// `[server]`
+#[derive(Default)]
+pub(in crate::config) struct Server {
+    pub threads: Option<usize>,
+    pub drain: Option<Duration>,
+    pub trusted_proxies: Vec<IpNet>,
+    pub name: Option<Arc<str>>,
+}
+
+impl Server {
+    const KEYS: Keys = Keys { known: &["threads", "drain", "trusted_proxies", "name"], later: &[] };
+
+    pub(super) fn read(top: &Entry<'_>) -> Self {
+        let Some(entry) = top.table("server", "[server]") else { return Self::default() };
+        let entry = entry.allow(&Self::KEYS);
+        let threads = entry.read("threads", values::count(0, 1024));
+        let networks = entry.list("trusted_proxies", "trusted_proxies = [\"10.0.0.0/8\"]", network::network);
+        Self {
+            threads: threads.and_then(|threads| usize::try_from(threads.value).ok()),
+            drain: entry
+                .read("drain", values::duration(Duration::ZERO, Duration::from_secs(24 * 3600)))
+                .map(|drain| drain.value),
+            trusted_proxies: networks
+                .map(|networks| networks.value.into_iter().map(|network| network.value).collect())
+                .unwrap_or_default(),
+            name: entry.read("name", network::token).map(|name| name.value),
+        }
+    }
+}
+
+/// `[identity]`
+#[derive(Default)]
+pub(in crate::config) struct Identity {
+    pub subject: Option<At<HeaderName>>,
+    pub issuer: Option<At<HeaderName>>,
+    pub claims: Option<At<HeaderName>>,
+}
+
+impl Identity {
+    const KEYS: Keys = Keys { known: &["subject", "issuer", "claims"], later: &["expiry"] };
+
+    pub(super) fn read(top: &Entry<'_>) -> Self {
+        let Some(entry) = top.table("identity", "[identity]") else { return Self::default() };
+        let entry = entry.allow(&Self::KEYS);
+        let field = |key| {
+            entry.read(key, |node| {
+                let name = network::header_name(values::string(node)?)?;
+                network::not_reserved(&name, "can't carry an identity")?;
+                Ok(name)
+            })
+        };
+        Self { subject: field("subject"), issuer: field("issuer"), claims: field("claims") }
+    }
+}
+
+/// `[plugins]`
+#[derive(Default)]
+pub(in crate::config) struct Plugins {
+    pub directory: Option<PathBuf>,
+    pub cache: Option<PathBuf>,
+}
+
+impl Plugins {
+    const KEYS: Keys = Keys { known: &["directory", "cache"], later: &[] };
+
+    pub(super) fn read(top: &Entry<'_>) -> Self {
+        let Some(entry) = top.table("plugins", "[plugins]") else { return Self::default() };
+        let entry = entry.allow(&Self::KEYS);
+        Self {
+            directory: entry.read("directory", values::path).map(|path| path.value),
+            cache: entry.read("cache", values::path).map(|path| path.value),
+        }
+    }
+}
