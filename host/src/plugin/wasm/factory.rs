@@ -1,0 +1,210 @@
+//! A plugin as a snapshot holds it: its component, what it was lent and its configuration. Makes instances,
+//! and the part of the plugin that belongs to one thread.
+
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::component::Component;
+use super::error::ConfigureError;
+use super::guest::Lent;
+use super::instance::{Instance, StartError};
+use super::pool::Pool;
+use super::thread::{Here, Nowhere};
+use crate::config::model::{Isolation, OnError, Plugin as Configured, Secret};
+use crate::plugin::http_client::HttpClient;
+use crate::plugin::role::{Hooks, Plugin, PluginFactory};
+use crate::telemetry::metrics::PluginMetrics;
+
+/// Instances that take longer than this to start are started on a thread of their own when a request
+/// needs one, so that its neighbours don't wait: Python's take 1.5-1.9 ms, QuickJS's 0.2-0.4.
+const DEAR: Duration = Duration::from_micros(150);
+
+/// Everything that instances of one plugin are made from.
+pub(crate) struct Blueprint {
+    pub(crate) component: Arc<Component>,
+    pub(crate) lent: Arc<Lent>,
+    pub(crate) isolation: Isolation,
+    pub(crate) on_error: OnError,
+    /// Over which `limits.instances` is spread.
+    pub(crate) threads: usize,
+    pub(crate) metrics: Arc<PluginMetrics>,
+    config: Secret,
+    dear: bool,
+    /// The instance that proved the plugin, for the first thread that wants one.
+    spare: Mutex<Option<Instance>>,
+}
+
+/// A plugin that works.
+pub(crate) struct Factory(Arc<Blueprint>);
+
+impl Factory {
+    /// Prove that the plugin works by starting one instance. Blocks for as long as that takes.
+    pub(crate) fn prove(
+        component: Arc<Component>,
+        configured: &Configured,
+        lent: Arc<Lent>,
+        threads: usize,
+        metrics: Arc<PluginMetrics>,
+    ) -> Result<Self, ConfigureError> {
+        check_grants(&component, configured)?;
+        if configured.has_config && !component.inspection().lifecycle {
+            return Err(ConfigureError::TakesNoConfiguration);
+        }
+        let begun = Instant::now();
+        let mut instance = wait_for(Instance::start(&component, lent.clone(), None, configured.config.reveal()))
+            .map_err(|error| explain(error, &lent))?;
+        let dear = begun.elapsed() > DEAR;
+        instance.check().map_err(|error| ConfigureError::Failed(format!("{error:#}")))?;
+        let spare = (configured.isolation == Isolation::Pooled).then_some(instance);
+        Ok(Self(Arc::new(Blueprint {
+            component,
+            lent,
+            isolation: configured.isolation,
+            on_error: configured.on_error,
+            threads,
+            metrics,
+            config: configured.config.clone(),
+            dear,
+            spare: Mutex::new(spare),
+        })))
+    }
+}
+
+impl Blueprint {
+    pub(crate) fn hooks(&self) -> Hooks {
+        self.component.inspection().hooks
+    }
+
+    pub(crate) fn take_spare(&self) -> Option<Instance> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Start one more instance.
+    pub(crate) async fn start(self: &Arc<Self>, client: Arc<dyn HttpClient>) -> Result<Instance, StartError> {
+        if !self.dear {
+            return self.start_here(client).await;
+        }
+        let this = self.clone();
+        let runtime = tokio::runtime::Handle::current();
+        let started = tokio::task::spawn_blocking(move || runtime.block_on(this.start_here(client)));
+        started
+            .await
+            .unwrap_or_else(|error| Err(StartError::Failed(format!("the thread that started it failed: {error}"))))
+    }
+
+    /// The same for a caller that can't wait.
+    pub(crate) fn start_now(&self, client: Arc<dyn HttpClient>) -> Result<Instance, StartError> {
+        let mut starting = std::pin::pin!(self.start_here(client));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        // It only yields at ticks, and then goes on at once.
+        let until = Instant::now() + self.lent.limits.configure;
+        loop {
+            match starting.as_mut().poll(&mut context) {
+                std::task::Poll::Ready(started) => return started,
+                std::task::Poll::Pending if Instant::now() > until => return Err(StartError::Time),
+                std::task::Poll::Pending => {}
+            }
+        }
+    }
+
+    async fn start_here(&self, client: Arc<dyn HttpClient>) -> Result<Instance, StartError> {
+        Instance::start(&self.component, self.lent.clone(), Some(client), self.config.reveal()).await
+    }
+}
+
+impl PluginFactory for Factory {
+    fn name(&self) -> &Arc<str> {
+        &self.0.lent.name
+    }
+
+    fn hooks(&self) -> Hooks {
+        self.0.hooks()
+    }
+
+    fn on_error(&self) -> OnError {
+        self.0.on_error
+    }
+
+    fn on_thread(&self, client: Arc<dyn HttpClient>) -> Rc<dyn Plugin> {
+        Rc::new(Here { blueprint: self.0.clone(), pool: Pool::new(self.0.clone(), client) })
+    }
+}
+
+/// A plugin that has no version that works. Each of its calls fails, and the chain does as `on_error` says.
+pub(crate) struct Unavailable {
+    pub(crate) name: Arc<str>,
+    pub(crate) on_error: OnError,
+    pub(crate) metrics: Arc<PluginMetrics>,
+}
+
+impl PluginFactory for Unavailable {
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// What it would do isn't known; with this one the chain comes across it at least once.
+    fn hooks(&self) -> Hooks {
+        Hooks::ON_REQUEST
+    }
+
+    fn on_error(&self) -> OnError {
+        self.on_error
+    }
+
+    fn on_thread(&self, _: Arc<dyn HttpClient>) -> Rc<dyn Plugin> {
+        Rc::new(Nowhere { name: self.name.clone(), on_error: self.on_error, metrics: self.metrics.clone() })
+    }
+}
+
+fn check_grants(component: &Component, configured: &Configured) -> Result<(), ConfigureError> {
+    let grants = &configured.grants;
+    let lines = [
+        ("clock", grants.clock, "grants = [\"clock\"]"),
+        ("random", grants.random, "grants = [\"random\"]"),
+        ("kv", grants.kv, "grants = [\"kv\"]"),
+        ("limiter", grants.limiter, "grants = [\"limiter\"]"),
+        ("http-client", grants.http_client.is_some(), "grants = [{ http-client = [\"CLUSTER\"] }]"),
+    ];
+    let imports = &component.inspection().imports;
+    for (capability, granted, line) in lines {
+        if imports.contains(capability) && !granted {
+            return Err(ConfigureError::NotGranted { capability, line });
+        }
+    }
+    Ok(())
+}
+
+fn explain(error: StartError, lent: &Lent) -> ConfigureError {
+    match error {
+        StartError::Memory(wanted) => {
+            ConfigureError::Memory { needed: mebibytes(wanted), allowed: mebibytes(lent.limits.memory) }
+        }
+        StartError::Time | StartError::Deadline => ConfigureError::Time,
+        StartError::Refused(text) => ConfigureError::Refused(text),
+        StartError::Exhausted => ConfigureError::Failed("the engine has no room for one more instance".into()),
+        StartError::Failed(text) => ConfigureError::Failed(text),
+    }
+}
+
+/// As one would write it in the configuration, rounded up.
+fn mebibytes(bytes: usize) -> String {
+    format!("\"{}MiB\"", bytes.div_ceil(1 << 20))
+}
+
+/// Run a future to its end on this thread, wherever it is called from.
+fn wait_for<T: Send>(future: impl Future<Output = Result<T, StartError>> + Send) -> Result<T, StartError> {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        match runtime {
+            Ok(runtime) => runtime.block_on(future),
+            Err(error) => Err(StartError::Failed(format!("no runtime to start it on: {error}"))),
+        }
+    };
+    if tokio::runtime::Handle::try_current().is_err() {
+        return run();
+    }
+    // A runtime can't be entered from within another one, so this takes a thread of its own.
+    std::thread::scope(|scope| scope.spawn(run).join())
+        .unwrap_or_else(|_| Err(StartError::Failed("the thread that started it failed".into())))
+}

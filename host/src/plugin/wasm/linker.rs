@@ -1,0 +1,23 @@
+//! Everything that a component can import, in one linker. Whether a plugin may have it is decided
+//! before it is instantiated, by its grants.
+
+use wasmtime::Engine;
+use wasmtime::component::{HasSelf, Linker};
+
+use super::bindings::{clock, endpoints, http_client, kv, limiter, log, random, types};
+use super::guest::Guest;
+use crate::plugin::capabilities::wasi;
+
+pub(crate) fn build(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
+    let mut linker = Linker::new(engine);
+    types::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    endpoints::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    log::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    clock::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    random::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    kv::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    limiter::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    http_client::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    wasi::link(&mut linker)?;
+    Ok(linker)
+}
