@@ -46,6 +46,9 @@ impl std::fmt::Debug for Component {
 type Request = Resource<RequestHandle>;
 type Response = Resource<ResponseHandle>;
 type Exchange = Resource<ExchangeHandle>;
+type Picked = Resource<PickHandle>;
+type Endpoints = Resource<EndpointsHandle>;
+type ResponseWithBody = (Request, Response, Exchange, &'static [u8]);
 /// What every hook but `pick` returns.
 type Fallible<T> = (Result<T, String>,);
 
@@ -60,24 +63,24 @@ pub(crate) struct Exports {
     pub(crate) on_request: Export<(Request, Exchange), Fallible<Decision>>,
     pub(crate) on_request_body: Export<(Request, Exchange, &'static [u8]), Fallible<BodyDecision>>,
     pub(crate) on_response: Export<(Request, Response, Exchange), Fallible<Decision>>,
-    pub(crate) on_response_body: Export<(Request, Response, Exchange, &'static [u8]), Fallible<BodyDecision>>,
+    pub(crate) on_response_body: Export<ResponseWithBody, Fallible<BodyDecision>>,
     pub(crate) aggregate: Export<(Request, Exchange), Fallible<LocalResponse>>,
-    pub(crate) pick: Export<(Resource<PickHandle>, Resource<EndpointsHandle>), (Option<u32>,)>,
+    pub(crate) pick: Export<(Picked, Endpoints), (Option<u32>,)>,
 }
 
 impl Exports {
     fn find(component: &wasmtime::component::Component) -> Self {
         Self {
-            configure: Export::find(component, "lifecycle", "configure"),
-            authenticate: Export::find(component, "authenticate", "authenticate"),
-            authorize: Export::find(component, "authorize", "authorize"),
-            rate_limit: Export::find(component, "rate-limit", "check"),
-            on_request: Export::find(component, "on-request", "handle"),
-            on_request_body: Export::find(component, "on-request-body", "handle"),
-            on_response: Export::find(component, "on-response", "handle"),
-            on_response_body: Export::find(component, "on-response-body", "handle"),
-            aggregate: Export::find(component, "aggregate", "handle"),
-            pick: Export::find(component, "balance", "pick"),
+            configure: Export::find(component, "lifecycle.configure"),
+            authenticate: Export::find(component, "authenticate.authenticate"),
+            authorize: Export::find(component, "authorize.authorize"),
+            rate_limit: Export::find(component, "rate-limit.check"),
+            on_request: Export::find(component, "on-request.handle"),
+            on_request_body: Export::find(component, "on-request-body.handle"),
+            on_response: Export::find(component, "on-response.handle"),
+            on_response_body: Export::find(component, "on-response-body.handle"),
+            aggregate: Export::find(component, "aggregate.handle"),
+            pick: Export::find(component, "balance.pick"),
         }
     }
 
@@ -104,7 +107,7 @@ impl Exports {
 /// One function that a component may export.
 pub(crate) struct Export<P, R> {
     /// `interface.function`
-    name: (&'static str, &'static str),
+    name: &'static str,
     exported: bool,
     index: Option<ComponentExportIndex>,
     function: Option<TypedFunc<P, R>>,
@@ -121,10 +124,11 @@ where
     P: ComponentNamedList + Lower + 'static,
     R: ComponentNamedList + Lift + 'static,
 {
-    fn find(component: &wasmtime::component::Component, interface: &'static str, function: &'static str) -> Self {
-        let instance = component.get_export_index(None, &format!("{PACKAGE}/{interface}@{VERSION}"));
+    fn find(component: &wasmtime::component::Component, name: &'static str) -> Self {
+        let (interface, function) = name.split_once('.').unwrap_or((name, ""));
+        let instance = component.get_export_index(None, format!("{PACKAGE}/{interface}@{VERSION}").as_str());
         let index = instance.and_then(|instance| component.get_export_index(Some(&instance), function));
-        Self { name: (interface, function), exported: instance.is_some(), index, function: None }
+        Self { name, exported: instance.is_some(), index, function: None }
     }
 
     /// The function in that instance, none if the component doesn't export it.
@@ -136,12 +140,11 @@ where
         if self.function.is_some() || !self.exported {
             return Ok(self.function);
         }
-        let (interface, function) = self.name;
         let found = match &self.index {
             Some(index) => instance.get_typed_func(store, index),
             None => Err(wasmtime::format_err!("it isn't there")),
         };
-        let named = found.map_err(|error| error.context(format!("function `{function}` of `{interface}`")))?;
+        let named = found.map_err(|error| error.context(format!("the exported function `{}`", self.name)))?;
         self.function = Some(named);
         Ok(self.function)
     }

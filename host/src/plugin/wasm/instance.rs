@@ -1,7 +1,7 @@
 //! One instance of a component in a store of its own: how it starts, and how one call runs in it.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -59,7 +59,7 @@ impl Instance {
         lent: Arc<Lent>,
         client: Option<Arc<dyn HttpClient>>,
         config: &str,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Box<Self>, StartError> {
         let limits = lent.limits.clone();
         let pre = component.pre();
         let mut store = Store::new(pre.engine(), Guest::new(lent, client));
@@ -72,13 +72,17 @@ impl Instance {
         store.data_mut().begin(Subject::Nothing, Time::new(limits.configure, true));
         let meter = store.data().meter.clone();
 
-        let started = bounded(&meter, limits.deadline, None, pre.instantiate_async(&mut store)).await;
+        let started = {
+            let starting = pin!(pre.instantiate_async(&mut store));
+            bounded(&meter, limits.deadline, None, starting).await
+        };
         let instance = match started {
             Ok(Ok(instance)) => instance,
             Ok(Err(error)) => return Err(start_error(&store, &error)),
             Err(DeadlinePassed) => return Err(StartError::Deadline),
         };
-        let mut started = Self { store, instance, exports: component.exports().clone(), meter, calls: 0 };
+        let exports = component.exports().clone();
+        let mut started = Box::new(Self { store, instance, exports, meter, calls: 0 });
         started.configure(config, limits.deadline).await?;
         started.end();
         Ok(started)
@@ -91,8 +95,11 @@ impl Instance {
             Ok(None) => return Ok(()),
             Err(error) => return Err(StartError::Failed(format!("{error:#}"))),
         };
-        let call = function.call_async(&mut self.store, (config,));
-        match bounded(&self.meter, deadline, None, call).await {
+        let called = {
+            let call = pin!(function.call_async(&mut self.store, (config,)));
+            bounded(&self.meter, deadline, None, call).await
+        };
+        match called {
             Ok(Ok((Ok(()),))) => Ok(()),
             Ok(Ok((Err(text),))) => Err(StartError::Refused(log::escaped(&text, MAX_TEXT))),
             Ok(Err(error)) => Err(start_error(&self.store, &error)),
@@ -149,8 +156,11 @@ impl Instance {
         P: ComponentNamedList + Lower + Send + Sync,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        let call = function.call_async(&mut self.store, params);
-        match bounded(&self.meter, limit, end, call).await {
+        let called = {
+            let call = pin!(function.call_async(&mut self.store, params));
+            bounded(&self.meter, limit, end, call).await
+        };
+        match called {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(error)) => Err(self.fault(&error)),
             Err(DeadlinePassed) => Err(PluginError::Deadline),
@@ -206,9 +216,8 @@ async fn bounded<F: Future>(
     meter: &Meter,
     limit: Duration,
     end: Option<Instant>,
-    call: F,
+    mut call: Pin<&mut F>,
 ) -> Result<F::Output, DeadlinePassed> {
-    let mut call = pin!(call);
     let mut alarm = None;
     poll_fn(|context| {
         meter.start();

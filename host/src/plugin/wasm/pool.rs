@@ -28,7 +28,8 @@ const QUEUE: usize = 16;
 pub(crate) struct Pool {
     blueprint: Arc<Blueprint>,
     client: Arc<dyn HttpClient>,
-    idle: RefCell<Vec<Instance>>,
+    #[expect(clippy::vec_box, reason = "they are large and change hands twice in each call")]
+    idle: RefCell<Vec<Box<Instance>>>,
     /// One permit for each instance that may be in use. Fair: first come, first served.
     places: Semaphore,
     limit: usize,
@@ -37,7 +38,7 @@ pub(crate) struct Pool {
 
 /// An instance in use.
 pub(crate) struct Held {
-    pub(crate) instance: Instance,
+    pub(crate) instance: Box<Instance>,
     place: Place,
 }
 
@@ -68,16 +69,27 @@ impl Pool {
         })
     }
 
-    /// An instance for one call: the exchange's own, an idle one, or a new one.
-    pub(crate) async fn take(self: &Rc<Self>, lease: &mut Lease) -> Result<Held, PluginError> {
+    /// An instance for one call, if one is at hand: the exchange's own, or an idle one.
+    pub(crate) fn take_ready(self: &Rc<Self>, lease: &mut Lease) -> Option<Held> {
         if let Some(held) = lease.0.take().and_then(|kept| kept.downcast::<Held>().ok()) {
-            return Ok(*held);
+            return Some(*held);
         }
+        if self.idle.borrow().is_empty() {
+            return None;
+        }
+        let place = self.try_place()?;
+        let instance = self.idle.borrow_mut().pop()?;
+        Some(Held { instance, place })
+    }
+
+    /// An instance for one call, waited for or made.
+    pub(crate) async fn take(self: &Rc<Self>) -> Result<Held, PluginError> {
         let place = self.place().await?;
-        if let Some(instance) = self.idle.borrow_mut().pop() {
-            return Ok(Held { instance, place });
-        }
-        let instance = self.blueprint.start(self.client.clone()).await.map_err(PluginError::from)?;
+        let idle = self.idle.borrow_mut().pop();
+        let instance = match idle {
+            Some(instance) => instance,
+            None => self.blueprint.start(self.client.clone()).await?,
+        };
         Ok(Held { instance, place })
     }
 
@@ -112,16 +124,6 @@ impl Pool {
     fn try_place(self: &Rc<Self>) -> Option<Place> {
         self.places.try_acquire().ok()?.forget();
         Some(Place(self.clone()))
-    }
-
-    #[cfg(test)]
-    pub(crate) fn idle(&self) -> usize {
-        self.idle.borrow().len()
-    }
-
-    #[cfg(test)]
-    pub(crate) fn free_places(&self) -> usize {
-        self.places.available_permits()
     }
 }
 

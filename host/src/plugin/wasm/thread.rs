@@ -68,9 +68,13 @@ impl Here {
         L: FnOnce(R, &Terms<'_>) -> Result<T, String>,
     {
         let name = hook.name;
-        let mut held = match self.pool.take(lease).await {
-            Ok(held) => held,
-            Err(error) => return (exchange, Err(self.record(name, error, Duration::ZERO))),
+        let mut held = match self.pool.take_ready(lease) {
+            Some(held) => held,
+            // Boxed, so that a call which needn't wait doesn't carry the room for waiting around.
+            None => match Box::pin(self.pool.take()).await {
+                Ok(held) => held,
+                Err(error) => return (exchange, Err(self.record(name, error, Duration::ZERO))),
+            },
         };
         let function = match (hook.function)(&mut held.instance) {
             Ok(function) => function,
