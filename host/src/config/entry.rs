@@ -23,6 +23,8 @@ pub(super) struct Entry<'a> {
     pub subject: String,
     /// The path to this table within it: `match`.
     path: String,
+    /// Known keys that unknown ones were probably meant to be.
+    misspelt: Vec<&'static str>,
     source: &'a Source,
     problems: &'a Problems,
 }
@@ -31,7 +33,7 @@ impl<'a> Entry<'a> {
     /// The top level of a file.
     pub fn root(table: &'a DeTable<'a>, source: &'a Source, problems: &'a Problems) -> Self {
         let (place, subject, path) = (source.place(0), String::new(), String::new());
-        Self { table, place, subject, path, source, problems }
+        Self { table, place, subject, path, misspelt: Vec::new(), source, problems }
     }
 
     /// A table that is an entry of an array, named in messages by its `name` key.
@@ -39,11 +41,19 @@ impl<'a> Entry<'a> {
         let DeValue::Table(table) = node.value else { return None };
         let name = table.get("name").and_then(|value| Node::new(value, node.source()).text());
         let subject = name.map_or_else(|| kind.to_owned(), |name| format!("{kind} {}", quote(name)));
-        Some(Self { table, place: node.place(), subject, path: String::new(), source: node.source(), problems })
+        Some(Self {
+            table,
+            place: node.place(),
+            subject,
+            path: String::new(),
+            misspelt: Vec::new(),
+            source: node.source(),
+            problems,
+        })
     }
 
     /// Reports the keys that aren't among `keys`.
-    pub fn allow(self, keys: &Keys) -> Self {
+    pub fn allow(mut self, keys: &Keys) -> Self {
         for key in self.table.keys() {
             let name: &str = key.get_ref();
             if keys.known.contains(&name) {
@@ -52,6 +62,7 @@ impl<'a> Entry<'a> {
             let fault = if keys.later.contains(&name) {
                 Fault::unsupported(quote(name), "remove it")
             } else {
+                self.misspelt.extend(suggest::nearest(name, keys.known.iter().copied()));
                 Fault::new(format!("unknown key {}", quote(name)), suggest::remedy(name, "valid keys", keys.known))
             };
             self.problems.add(&self.source.place(key.span().start), self.key(""), fault);
@@ -89,6 +100,11 @@ impl<'a> Entry<'a> {
         self.table.contains_key(name)
     }
 
+    /// Whether a key that has been reported was probably meant to be `name`.
+    pub fn is_misspelt(&self, name: &str) -> bool {
+        self.misspelt.contains(&name)
+    }
+
     /// Every key, with its place and its value.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Place, Node<'a>)> + use<'a> {
         let source = self.source;
@@ -111,7 +127,7 @@ impl<'a> Entry<'a> {
         example: &str,
         parse: impl FnOnce(Node<'a>) -> Result<T, Fault>,
     ) -> Option<At<T>> {
-        if !self.has(name) {
+        if !self.has(name) && !self.is_misspelt(name) {
             let fault = Fault::new(format!("missing key \"{name}\""), format!("add {name} = {example}"));
             self.report(&self.place, "", fault);
         }
@@ -167,6 +183,6 @@ impl<'a> Entry<'a> {
             return None;
         };
         let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
-        Some(Self { table, place: node.place(), path, ..self.clone() })
+        Some(Self { table, place: node.place(), path, misspelt: Vec::new(), ..self.clone() })
     }
 }

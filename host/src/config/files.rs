@@ -2,6 +2,7 @@
 //! path it is given, and never waits for a pipe or device.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ pub(super) struct Surroundings<'a> {
     pub base: PathBuf,
     /// Looks up an environment variable.
     pub environment: &'a dyn Fn(&str) -> Option<String>,
-    read: RefCell<Vec<PathBuf>>,
+    read: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl<'a> Surroundings<'a> {
@@ -31,16 +32,12 @@ impl<'a> Surroundings<'a> {
     }
 
     pub fn note(&self, path: &Path) {
-        let path = absolute(path);
-        let mut read = self.read.borrow_mut();
-        if !read.contains(&path) {
-            read.push(path);
-        }
+        self.read.borrow_mut().insert(absolute(path));
     }
 
     /// The files that were asked for, absolute.
     pub fn into_files(self) -> Vec<PathBuf> {
-        self.read.into_inner()
+        self.read.into_inner().into_iter().collect()
     }
 }
 
@@ -52,11 +49,6 @@ pub(super) fn absolute(path: &Path) -> PathBuf {
 }
 
 fn read_text(path: &Path, limit: u64) -> Result<String, String> {
-    let reason = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => "doesn't exist".to_owned(),
-        ErrorKind::PermissionDenied => "can't be read: permission denied".to_owned(),
-        _ => format!("can't be read: {error}"),
-    };
     // Before opening: to open a pipe is to wait for its writer.
     if !std::fs::metadata(path).map_err(reason)?.is_file() {
         return Err("isn't a regular file".to_owned());
@@ -67,4 +59,13 @@ fn read_text(path: &Path, limit: u64) -> Result<String, String> {
         return Err(format!("is larger than {} KiB", limit >> 10));
     }
     String::from_utf8(bytes).map_err(|_| "isn't UTF-8 text".to_owned())
+}
+
+/// Why a file or directory couldn't be read, in words that follow its name.
+pub(super) fn reason(error: std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "doesn't exist".to_owned(),
+        ErrorKind::PermissionDenied => "can't be read: permission denied".to_owned(),
+        _ => format!("can't be read: {error}"),
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::document::Node;
+use super::files::reason;
 use super::problem::{Fault, quote};
 use super::values;
 
@@ -37,10 +38,7 @@ pub(super) fn find(node: Node<'_>, base: &Path) -> Result<Found, Fault> {
     }
     let listing = std::fs::read_dir(if directory.as_os_str().is_empty() { Path::new(".") } else { &directory });
     let listing = listing.map_err(|error| {
-        Fault::new(
-            format!("the directory of {shown} can't be listed: {}", error.kind()),
-            "create the directory, or remove the pattern",
-        )
+        Fault::new(format!("the directory of {shown} {}", reason(error)), "create the directory, or remove the pattern")
     })?;
     let names: BTreeSet<String> = listing
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())

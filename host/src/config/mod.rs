@@ -21,6 +21,7 @@ mod tests;
 mod values;
 mod written;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -159,13 +160,13 @@ impl<'a> Loading<'a> {
         self.written.add(&document, main, &self.surroundings, &self.problems);
         let includes = if main { self.find_includes(&document) } else { Vec::new() };
         self.problems.retain_since(before, |problem| document.is_sound_at(problem.line));
-        includes
+        includes.into_iter().filter(|(_, place)| document.is_sound_at(place.line)).collect()
     }
 
     /// The files that the main file includes, each once, with the line that names it.
     fn find_includes(&mut self, document: &Document<'_>) -> Vec<(PathBuf, Place)> {
         let mut files: Vec<(PathBuf, Place)> = Vec::new();
-        let mut seen = vec![absolute(self.path)];
+        let mut seen = BTreeSet::from([absolute(self.path)]);
         let Some(value) = document.root().get("include") else { return files };
         let node = Node::new(value, &document.source);
         let Some(patterns) = node.items() else {
@@ -182,9 +183,7 @@ impl<'a> Loading<'a> {
                         }
                     }
                     for file in found.files {
-                        let path = absolute(&file);
-                        if !seen.contains(&path) {
-                            seen.push(path);
+                        if seen.insert(absolute(&file)) {
                             files.push((file, pattern.place()));
                         }
                     }

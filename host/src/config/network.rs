@@ -150,14 +150,10 @@ pub(super) fn host_pattern(node: Node<'_>) -> Result<HostPattern, Fault> {
 /// A host as it stands in a `Host` field: with a port or without.
 pub(super) fn authority<'a>(node: Node<'a>) -> Result<&'a str, Fault> {
     let written = text(node, "a host such as \"api.example.com\"", "put it in quotes")?;
-    let port_split = written
-        .rsplit_once(':')
-        .filter(|(host, _)| !host.ends_with(':') && (written.starts_with('[') || !host.contains(':')));
-    let (host, port_is_valid) = match port_split {
-        Some((host, port)) if !port.ends_with(']') => (host, port.parse::<u16>().is_ok_and(|port| port > 0)),
-        _ => (written, true),
-    };
-    if port_is_valid && canonical_host(host).is_some() {
+    let is_port =
+        |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
+    let host = written.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(written, |(host, _)| host);
+    if canonical_host(host).is_some() {
         return Ok(written);
     }
     Err(Fault::new(
@@ -180,9 +176,9 @@ pub(super) fn method(node: Node<'_>) -> Result<Method, Fault> {
         Err(Fault::new(format!("expected a method such as \"GET\", found {}", quote(written)), remedy))
     };
     match Method::from_bytes(written.as_bytes()) {
+        _ if written == "*" => fault("leave match.methods out for any method".to_owned()),
         Ok(method) if written == upper => Ok(method),
         Ok(_) => fault(format!("did you mean \"{upper}\"?")),
-        Err(_) if written == "*" => fault("leave match.methods out for any method".to_owned()),
         Err(_) => {
             fault("write one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, or a method of your own".to_owned())
         }

@@ -20,13 +20,13 @@ pub(super) fn path_pattern(node: Node<'_>) -> Result<PathPattern, Fault> {
 }
 
 /// What is wrong with a pattern, and the remedy.
-type Wrong = (String, String);
+pub(super) type Wrong = (String, String);
 
 fn wrong<T>(what: impl Into<String>, remedy: impl Into<String>) -> Result<T, Wrong> {
     Err((what.into(), remedy.into()))
 }
 
-fn parse(written: &str) -> Result<PathPattern, Wrong> {
+pub(super) fn parse(written: &str) -> Result<PathPattern, Wrong> {
     let Some(rest) = written.strip_prefix('/') else {
         return if written == "*" {
             wrong("doesn't begin with a slash", "write \"/*\" for every path")

@@ -75,14 +75,15 @@ fn parse_duration(written: &str) -> Result<Duration, Fault> {
     let value = digits.parse::<u64>().ok().zip(milliseconds).and_then(|(number, unit)| number.checked_mul(unit));
     value.map(Duration::from_millis).ok_or_else(|| {
         let near = match unit.to_ascii_lowercase().as_str() {
-            "" => "s",
             "sec" | "secs" | "second" | "seconds" => "s",
             "min" | "mins" | "minute" | "minutes" => "m",
             "hr" | "hour" | "hours" => "h",
             "msec" | "millis" | "milliseconds" => "ms",
             _ => "",
         };
-        let remedy = if near.is_empty() || digits.is_empty() {
+        let remedy = if unit.is_empty() && !digits.is_empty() {
+            format!("add a unit: \"{digits}ms\" or \"{digits}s\"")
+        } else if near.is_empty() || digits.is_empty() {
             "write a whole number and a unit: ms, s, m or h".to_owned()
         } else {
             format!("did you mean \"{digits}{near}\"?")

@@ -9,7 +9,7 @@ use crate::config::problem::{Fault, Problem, Problems};
 use crate::config::written::{self, Written};
 
 pub(super) fn check(written: &Written, path: &Path, problems: &Problems) {
-    if written.listeners.is_empty() {
+    if written.listeners.is_empty() && !written.misspelt.contains(&"listener") {
         // A file cut off while it is being written must not become a gateway that hears nothing.
         problems.push(Problem {
             file: path.to_path_buf(),

@@ -32,15 +32,19 @@ struct Context<'a> {
 pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Problems) -> Option<Config> {
     let directory = absolute(&base.join(written.plugins.directory.as_deref().unwrap_or(Path::new("plugins"))));
     let cache = absolute(&base.join(written.plugins.cache.as_deref().unwrap_or(Path::new(".sluice-cache"))));
+    let misspelt = &written.misspelt;
+    let listeners = written.listeners.iter().map(|listener| &listener.head);
+    let clusters = written.clusters.iter().map(|cluster| &cluster.head);
+    let plugins = written.plugin.iter().map(|plugin| &plugin.head);
     let context = Context {
-        listeners: Names::collect("listener", written.listeners.iter().map(|listener| &listener.head), problems),
-        clusters: Names::collect("cluster", written.clusters.iter().map(|cluster| &cluster.head), problems),
-        plugins: Names::collect("plugin", written.plugin.iter().map(|plugin| &plugin.head), problems),
+        listeners: Names::collect("listener", listeners, misspelt, problems),
+        clusters: Names::collect("cluster", clusters, misspelt, problems),
+        plugins: Names::collect("plugin", plugins, misspelt, problems),
         dropped: plugin::Dropped::list(&directory, &written.plugin),
         problems,
     };
     // Their indexes aren't used, but their names have to differ.
-    Names::collect("route", written.routes.iter().map(|route| &route.head), problems);
+    Names::collect("route", written.routes.iter().map(|route| &route.head), misspelt, problems);
 
     listener::check(&written, path, problems);
     cluster::check_endpoints(&written, problems);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Context;
+use super::names::MOST_SUGGESTIONS;
 use crate::config::model::{Grants, Plugin};
 use crate::config::problem::{At, Fault, quote};
 use crate::config::suggest;
@@ -54,7 +55,9 @@ pub(super) fn named(name: &At<Arc<str>>, key: &str, context: &Context<'_>) -> Op
     }
     let mut choice = context.plugins.sorted();
     choice.extend(context.dropped.stems.iter().filter(|(_, owner)| owner.is_none()).map(|(stem, _)| stem.as_str()));
-    let remedy = if choice.is_empty() {
+    let remedy = if context.problems.len() > MOST_SUGGESTIONS {
+        String::new()
+    } else if choice.is_empty() {
         format!(
             "add a [[plugin]] of that name, or put {}.wasm into {}",
             name.value,

@@ -21,7 +21,7 @@ impl Listener {
         entry.read("protocol", |node| match values::text(node, "\"http\"", "write it in quotes")? {
             "http" => Ok(()),
             later @ ("tcp" | "https" | "udp") => {
-                Err(Fault::unsupported(format!("protocol = \"{later}\""), "write protocol = \"http\", or leave it out"))
+                Err(Fault::unsupported(quote(later), "write protocol = \"http\", or leave it out"))
             }
             other => {
                 let message = format!("expected \"http\", found {}", quote(other));

@@ -34,6 +34,8 @@ pub(super) struct Written {
     pub plugin: Vec<Plugin>,
     pub routes: Vec<Route>,
     pub clusters: Vec<Cluster>,
+    /// Kinds of entries that may be there under a key that was reported as misspelt.
+    pub misspelt: Vec<&'static str>,
 }
 
 /// What each entry of an array has.
@@ -66,6 +68,8 @@ impl Written {
         } else {
             refuse_single(&top);
         }
+        let kinds = ["listener", "plugin", "route", "cluster"];
+        self.misspelt.extend(kinds.into_iter().filter(|kind| top.is_misspelt(kind)));
         each(&top, "listener", |entry| self.listeners.push(Listener::read(&entry)));
         each(&top, "plugin", |entry| self.plugin.push(Plugin::read(&entry, surroundings)));
         each(&top, "route", |entry| self.routes.push(Route::read(&entry)));

@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use super::Head;
 use crate::config::document::Node;
 use crate::config::entry::{Entry, Keys};
-use crate::config::model::{Match, Redirect, Respond, ValuePattern};
+use crate::config::model::{Match, Redirect, Respond, Segment, ValuePattern};
 use crate::config::network;
 use crate::config::pattern::{self, path_pattern};
 use crate::config::problem::{At, Fault, quote};
@@ -193,12 +193,12 @@ fn read_destination(entry: &Entry<'_>, matcher: Option<&Match>) -> Option<Destin
     match first {
         _ if second.is_some() => None,
         None => {
-            if !entry.has("plugins") {
-                let fault = Fault::new(
-                    "has no destination",
-                    "add cluster = \"CLUSTER\", redirect or respond, or end plugins with one that answers",
-                );
-                entry.report(&entry.place, "", fault);
+            let misspelt = DESTINATIONS.iter().chain(&["plugins"]).any(|key| entry.is_misspelt(key));
+            let chain =
+                entry.node("plugins").is_some_and(|node| node.items().is_none_or(|mut items| items.next().is_some()));
+            if !chain && !misspelt {
+                let remedy = "add cluster = \"CLUSTER\", redirect = { … } or respond = { … }, or end plugins with one that answers";
+                entry.report(&entry.place, "", Fault::new("has no destination", remedy));
             }
             Some(Destination::Chain)
         }
@@ -277,16 +277,14 @@ fn redirect_path(node: Node<'_>, matcher: Option<&Match>) -> Result<String, Faul
     if !written.starts_with('/') || written.starts_with("//") {
         return wrong("doesn't begin with one slash", "begin it with a slash; hosts go to redirect.host");
     }
-    if !written.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+    if !written.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`|".contains(&byte)) {
         return wrong("has characters that have to be escaped", "escape them with % and two hexadecimal digits");
     }
     let mut rest = written;
-    while let Some((_, after)) = rest.split_once(['{', '}']) {
-        let Some((name, next)) = after.split_once('}').filter(|(name, _)| pattern::is_capture_name(name)) else {
-            return wrong(
-                "has a brace without its partner, or without a name",
-                "write {name}; a brace itself is %7B or %7D",
-            );
+    while let Some(at) = rest.find(['{', '}']) {
+        let inner = rest.get(at..).and_then(|rest| rest.strip_prefix('{')).and_then(|rest| rest.split_once('}'));
+        let Some((name, after)) = inner.filter(|(name, _)| pattern::is_capture_name(name)) else {
+            return wrong("has a brace that isn't part of {name}", "write {name}; a brace itself is %7B or %7D");
         };
         if matcher.is_some_and(|matcher| !captures(matcher, name)) {
             return wrong(
@@ -294,13 +292,12 @@ fn redirect_path(node: Node<'_>, matcher: Option<&Match>) -> Result<String, Faul
                 "name a capture of match.path",
             );
         }
-        rest = next;
+        rest = after;
     }
     Ok(written.to_owned())
 }
 
 fn captures(matcher: &Match, wanted: &str) -> bool {
-    use crate::config::model::Segment;
     matcher.path.segments.iter().any(|segment| matches!(segment, Segment::Capture(name) if **name == *wanted))
 }
 

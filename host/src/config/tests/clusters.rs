@@ -1,0 +1,184 @@
+//! `[[cluster]]`
+
+use super::*;
+use crate::config::model::{Balance, Cluster};
+
+const LISTENER: &str = "[[listener]]\nname = \"a\"\naddress = \"0.0.0.0:8080\"\n";
+
+/// What `rest` adds begins on line 6.
+fn cluster(rest: &str) -> Result<Cluster, Vec<String>> {
+    let text = format!("{LISTENER}[[cluster]]\nname = \"c\"\n{rest}");
+    read(&text).map(|config| config.clusters.into_iter().next().unwrap())
+}
+
+#[track_caller]
+fn assert_refused_with(rest: &str, expected: &[&str]) {
+    match cluster(rest) {
+        Ok(_) => panic!("accepted"),
+        Err(problems) => assert_eq!(problems, expected, "\nfound: {problems:#?}"),
+    }
+}
+
+#[test]
+fn everything_can_be_set() {
+    let cluster = cluster(
+        "endpoints = [\"localhost:9001\", { address = \"[::1]:9002\", weight = 3 }]\nhost = \"api.internal:8443\"\n\
+         health_check = { path = \"/healthz?full=1\", interval = \"1s\", healthy_after = 1 }\n\
+         timeouts = { connect = \"1s\", idle = \"2m\" }\nbalance = \"round-robin\"",
+    )
+    .unwrap();
+    assert_eq!(cluster.endpoints[0].address.to_string(), "127.0.0.1:9001");
+    assert_eq!((cluster.endpoints[1].address.to_string().as_str(), cluster.endpoints[1].weight), ("[::1]:9002", 3));
+    assert_eq!(cluster.host.unwrap(), "api.internal:8443");
+    let check = cluster.health_check.unwrap();
+    assert_eq!(check.path, "/healthz?full=1");
+    assert_eq!((check.interval.as_secs(), check.timeout.as_secs()), (1, 1));
+    assert_eq!((check.healthy_after, check.unhealthy_after), (1, 2));
+    let timeouts = cluster.timeouts;
+    assert_eq!((timeouts.connect.as_secs(), timeouts.first_byte.as_secs(), timeouts.idle.as_secs()), (1, 30, 120));
+}
+
+#[test]
+fn endpoints_are_addresses() {
+    let expected = "expected an address such as \"127.0.0.1:9001\", found";
+    let brackets = "add a port, such as :9001; IPv6 needs brackets";
+    assert_refused_with(
+        "endpoints = [\n\"api.internal:80\",\n\"http://127.0.0.1:80\",\n\"127.0.0.1\",\n\"127.0.0.1:0\",\n\"0.0.0.0:80\",\n\
+         \"::1:80\",\n9001,\n\"127.0.0.1:9\",\n{ address = \"127.0.0.1:9\", weight = 0 },\n{ weigth = 1 }]",
+        &[
+            "sluice.toml:7: cluster \"c\": endpoints: the host name \"api.internal\" is not supported in this version; \
+             write its IP address and port, or \"localhost:PORT\"",
+            &format!(
+                "sluice.toml:8: cluster \"c\": endpoints: {expected} \"http://127.0.0.1:80\"; leave out the scheme and the path"
+            ),
+            &format!("sluice.toml:9: cluster \"c\": endpoints: {expected} \"127.0.0.1\"; {brackets}"),
+            &format!(
+                "sluice.toml:10: cluster \"c\": endpoints: {expected} \"127.0.0.1:0\"; write a port from 1 to 65535"
+            ),
+            "sluice.toml:11: cluster \"c\": endpoints: \"0.0.0.0:80\" is no address that can be connected to; \
+             write the address of the machine that answers, such as 127.0.0.1",
+            &format!("sluice.toml:12: cluster \"c\": endpoints: {expected} \"::1:80\"; {brackets}"),
+            &format!(
+                "sluice.toml:13: cluster \"c\": endpoints: {expected} an integer; write address and port in quotes"
+            ),
+            "sluice.toml:15: cluster \"c\": endpoints: 127.0.0.1:9 is there twice, first on line 14; \
+             remove one of the two, or give it a weight",
+            "sluice.toml:15: cluster \"c\": endpoints.weight: expected a whole number from 1 to 65535, found 0; \
+             write a number from 1 to 65535",
+            "sluice.toml:16: cluster \"c\": endpoints: unknown key \"weigth\"; did you mean \"weight\"? \
+             (valid keys: address, weight)",
+            "sluice.toml:16: cluster \"c\": endpoints: missing key \"address\"; add address = \"127.0.0.1:9001\"",
+        ],
+    );
+    assert_refused_with(
+        "",
+        &["sluice.toml:4: cluster \"c\": missing key \"endpoints\"; add endpoints = [\"127.0.0.1:9001\"]"],
+    );
+    assert_refused_with(
+        "endpoints = []",
+        &["sluice.toml:6: cluster \"c\": endpoints: expected at least one endpoint, found none; \
+           write endpoints = [\"127.0.0.1:9001\"]"],
+    );
+}
+
+#[test]
+fn the_gateway_is_no_upstream_of_its_own() {
+    let refused = |listener: &str, endpoint: &str| {
+        let text = format!(
+            "[[listener]]\nname = \"a\"\naddress = \"{listener}\"\n[admin]\naddress = \"127.0.0.1:9901\"\n\
+             [[cluster]]\nname = \"c\"\nendpoints = [\"{endpoint}\"]"
+        );
+        read(&text).err().map(|problems| problems.join("\n"))
+    };
+    let own = "is the address of listener \"a\", at sluice.toml:3; name the address of an upstream server";
+    for (listener, endpoint) in [
+        ("127.0.0.1:8080", "127.0.0.1:8080"),
+        ("127.0.0.1:8080", "localhost:8080"),
+        ("127.0.0.1:8080", "[::ffff:127.0.0.1]:8080"),
+        ("0.0.0.0:8080", "127.0.0.2:8080"),
+        ("[::]:8080", "127.0.0.1:8080"),
+        ("[::]:8080", "[::1]:8080"),
+    ] {
+        let found = refused(listener, endpoint).unwrap();
+        assert!(found.starts_with("sluice.toml:8: cluster \"c\": endpoints: ") && found.ends_with(own), "{found}");
+    }
+    let found = refused("127.0.0.1:8080", "127.0.0.1:9901").unwrap();
+    assert_eq!(
+        found,
+        "sluice.toml:8: cluster \"c\": endpoints: 127.0.0.1:9901 is the address of [admin], at sluice.toml:5; \
+         name the address of an upstream server"
+    );
+    for (listener, endpoint) in [
+        ("127.0.0.1:8080", "127.0.0.1:8081"),
+        ("127.0.0.1:8080", "[::1]:8080"),
+        ("0.0.0.0:8080", "10.0.0.1:8080"),
+        ("0.0.0.0:8080", "[::1]:8080"),
+    ] {
+        assert_eq!(refused(listener, endpoint), None);
+    }
+}
+
+#[test]
+fn policies() {
+    let balance = |value: &str| cluster(&format!("endpoints = [\"127.0.0.1:1\"]\nbalance = {value}"));
+    assert_eq!(balance("\"round-robin\"").unwrap().balance, Balance::RoundRobin);
+    let refused = |value: &str, rest: &str| {
+        assert_eq!(balance(value).unwrap_err(), [format!("sluice.toml:7: cluster \"c\": {rest}")]);
+    };
+    for later in ["random", "least-request", "peak-ewma", "ring-hash", "maglev"] {
+        let message = format!(
+            "balance: the policy \"{later}\" is not supported in this version; use \"round-robin\" or {{ plugin = \"NAME\" }}"
+        );
+        refused(&format!("\"{later}\""), &message);
+    }
+    refused(
+        "\"roundrobin\"",
+        "balance: unknown policy \"roundrobin\"; did you mean \"round-robin\"? (valid: round-robin, { plugin = \"NAME\" })",
+    );
+    refused("5", "balance: expected a policy, found an integer; write \"round-robin\" or { plugin = \"NAME\" }");
+    refused("{}", "balance: missing key \"plugin\"; add plugin = \"NAME\"");
+    let found = balance("{ plugin = \"least\" }").unwrap_err().join("\n");
+    let start = "sluice.toml:7: cluster \"c\": balance.plugin: there is no plugin \"least\"; \
+                 add a [[plugin]] of that name, or put least.wasm into ";
+    assert!(found.starts_with(start), "{found}");
+}
+
+#[test]
+fn checks_and_timeouts_have_bounds() {
+    assert_refused_with(
+        "endpoints = [\"127.0.0.1:1\"]\nhealth_check = { interval = \"1s\", timeout = \"2s\", healthy_after = 0 }\n\
+         timeouts = { connect = \"0s\", first_byte = 5, total = \"1s\" }\nhost = \"http://a\"\nretries = 3\nprotocol = \"h2c\"",
+        &[
+            "sluice.toml:7: cluster \"c\": health_check: missing key \"path\"; add path = \"/healthz\"",
+            "sluice.toml:7: cluster \"c\": health_check.healthy_after: expected a whole number from 1 to 1000, found 0; \
+             write a number from 1 to 1000",
+            "sluice.toml:7: cluster \"c\": health_check.timeout: the time-out of a check is longer than the interval \
+             between two; make it at most health_check.interval",
+            "sluice.toml:8: cluster \"c\": timeouts: \"total\" is not supported in this version; remove it",
+            "sluice.toml:8: cluster \"c\": timeouts.connect: expected a duration from \"1ms\" to \"5m\", found \"0s\"; \
+             write a value from \"1ms\" to \"5m\"",
+            "sluice.toml:8: cluster \"c\": timeouts.first_byte: expected a duration such as \"30s\", found an integer; \
+             write a number and a unit in quotes: ms, s, m or h",
+            "sluice.toml:9: cluster \"c\": host: expected a host such as \"api.example.com\", found \"http://a\"; \
+             write a host name or address, with a port if need be, without scheme and path",
+            "sluice.toml:10: cluster \"c\": \"retries\" is not supported in this version; remove it",
+            "sluice.toml:11: cluster \"c\": \"protocol\" is not supported in this version; remove it",
+        ],
+    );
+    assert_refused_with(
+        "endpoints = [\"127.0.0.1:1\"]\nhealth_check = { path = \"healthz\" }",
+        &["sluice.toml:7: cluster \"c\": health_check.path: expected a path such as \"/healthz\", found \"healthz\"; \
+           begin it with a slash, and escape what isn't plain ASCII"],
+    );
+}
+
+#[test]
+fn hosts_of_clusters() {
+    let host = |value: &str| cluster(&format!("endpoints = [\"127.0.0.1:1\"]\nhost = \"{value}\"")).is_ok();
+    for value in ["example.com", "example.com:80", "10.0.0.1", "[::1]", "[::1]:80", "a_b.c"] {
+        assert!(host(value), "{value}");
+    }
+    for value in ["", "a b", "::1", "a:b:80", "example.com:0", "example.com:+80", "user@example.com", "[::1", "a/b"] {
+        assert!(!host(value), "{value}");
+    }
+}

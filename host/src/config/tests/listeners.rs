@@ -1,0 +1,83 @@
+//! `[[listener]]`
+
+use super::*;
+
+fn listener(name: &str, rest: &str) -> String {
+    format!("[[listener]]\nname = \"{name}\"\n{rest}\n")
+}
+
+#[test]
+fn addresses() {
+    let address = |value: &str| read(&listener("a", &format!("address = {value}")));
+    let ok = |value: &str| address(value).unwrap().listeners[0].address.to_string();
+    assert_eq!(ok("\"127.0.0.1:0\""), "127.0.0.1:0");
+    assert_eq!(ok("\"[::]:80\""), "[::]:80");
+    assert_eq!(ok("\"localhost:80\""), "127.0.0.1:80");
+    let refused = |value: &str, found: &str, remedy: &str| {
+        let message = format!(
+            "sluice.toml:3: listener \"a\": address: expected an address such as \"127.0.0.1:8080\", found {found}; {remedy}"
+        );
+        assert_refused(address(value), &[&message]);
+    };
+    refused("\":8080\"", "\":8080\"", "write \"0.0.0.0:8080\" for all addresses of the machine");
+    refused("\"127.0.0.1\"", "\"127.0.0.1\"", "add a port, such as :8080; IPv6 needs brackets");
+    refused("8080", "an integer", "write address and port in quotes");
+    let brackets = "write an IP address and a port; IPv6 needs brackets: \"[::1]:8080\"";
+    refused("\"example.com:80\"", "\"example.com:80\"", brackets);
+    refused("\"127.0.0.1:70000\"", "\"127.0.0.1:70000\"", brackets);
+    refused("\"localhost:+80\"", "\"localhost:+80\"", brackets);
+}
+
+#[test]
+fn what_comes_later_is_refused_by_name() {
+    assert_refused(
+        read(&listener("a", "address = \"127.0.0.1:1\"\nprotocol = \"tcp\"\ncluster = \"x\"\ntls = \"self-signed\"")),
+        &[
+            "sluice.toml:4: listener \"a\": protocol: \"tcp\" is not supported in this version; \
+             write protocol = \"http\", or leave it out",
+            "sluice.toml:5: listener \"a\": \"cluster\" is not supported in this version; remove it",
+            "sluice.toml:6: listener \"a\": \"tls\" is not supported in this version; remove it",
+        ],
+    );
+    assert!(read(&listener("a", "address = \"127.0.0.1:1\"\nprotocol = \"http\"")).is_ok());
+    assert_refused(
+        read(&listener("a", "address = \"127.0.0.1:1\"\nprotocol = \"htpp\"")),
+        &[
+            "sluice.toml:4: listener \"a\": protocol: expected \"http\", found \"htpp\"; did you mean \"http\"? (valid: http)",
+        ],
+    );
+}
+
+#[test]
+fn names_and_addresses_differ() {
+    let text = [
+        listener("a", "address = \"0.0.0.0:80\""),
+        listener("a", "address = \"127.0.0.1:80\""),
+        listener("b", "address = \"[::]:80\""),
+        listener("c", "address = \"127.0.0.1:81\""),
+        listener("d", "address = \"127.0.0.1:0\""),
+        listener("e", "address = \"127.0.0.1:0\""),
+        "[admin]\naddress = \"127.0.0.1:81\"".to_owned(),
+    ];
+    assert_refused(
+        read(&text.concat()),
+        &[
+            "sluice.toml:5: listener \"a\": name: another listener has that name, at sluice.toml:2; rename one of the two",
+            "sluice.toml:6: listener \"a\": address: 127.0.0.1:80 is taken by listener \"a\", at sluice.toml:3; \
+             give each listener its own address or port",
+            "sluice.toml:12: listener \"c\": address: 127.0.0.1:81 is the address of [admin], at sluice.toml:20; \
+             give each its own address or port",
+        ],
+    );
+}
+
+#[test]
+fn missing_keys_are_shown_with_an_example() {
+    assert_refused(
+        read("[[listener]]\n"),
+        &[
+            "sluice.toml:1: listener: missing key \"name\"; add name = \"public\"",
+            "sluice.toml:1: listener: missing key \"address\"; add address = \"127.0.0.1:8080\"",
+        ],
+    );
+}
