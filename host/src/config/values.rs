@@ -96,7 +96,7 @@ fn parse_duration(written: &str) -> Result<Duration, Fault> {
 fn show_duration(value: Duration) -> String {
     let milliseconds = value.as_millis();
     for (unit, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
-        if milliseconds > 0 && milliseconds % size == 0 {
+        if milliseconds > 0 && milliseconds.is_multiple_of(size) {
             return format!("\"{}{unit}\"", milliseconds / size);
         }
     }
@@ -157,7 +157,7 @@ fn parse_size(written: &str) -> Result<u64, Fault> {
 /// As it would be written in a configuration.
 fn show_size(bytes: u64) -> String {
     for (unit, size) in [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
-        if bytes > 0 && bytes % size == 0 {
+        if bytes > 0 && bytes.is_multiple_of(size) {
             return format!("\"{}{unit}\"", bytes / size);
         }
     }

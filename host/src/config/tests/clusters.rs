@@ -147,14 +147,13 @@ fn policies() {
 fn checks_and_timeouts_have_bounds() {
     assert_refused_with(
         "endpoints = [\"127.0.0.1:1\"]\nhealth_check = { interval = \"1s\", timeout = \"2s\", healthy_after = 0 }\n\
-         timeouts = { connect = \"0s\", first_byte = 5, total = \"1s\" }\nhost = \"http://a\"\nretries = 3\nprotocol = \"h2c\"",
+         timeouts = { connect = \"0s\", first_byte = 5 }\nhost = \"http://a\"\nretries = 3\nprotocol = \"h2c\"",
         &[
             "sluice.toml:7: cluster \"c\": health_check: missing key \"path\"; add path = \"/healthz\"",
             "sluice.toml:7: cluster \"c\": health_check.healthy_after: expected a whole number from 1 to 1000, found 0; \
              write a number from 1 to 1000",
             "sluice.toml:7: cluster \"c\": health_check.timeout: the time-out of a check is longer than the interval \
              between two; make it at most health_check.interval",
-            "sluice.toml:8: cluster \"c\": timeouts: \"total\" is not supported in this version; remove it",
             "sluice.toml:8: cluster \"c\": timeouts.connect: expected a duration from \"1ms\" to \"5m\", found \"0s\"; \
              write a value from \"1ms\" to \"5m\"",
             "sluice.toml:8: cluster \"c\": timeouts.first_byte: expected a duration such as \"30s\", found an integer; \

@@ -5,6 +5,7 @@ mod files;
 mod listeners;
 mod mutations;
 mod plugins;
+mod reference;
 mod routes;
 mod syntax;
 
@@ -108,7 +109,7 @@ fn defaults_are_filled_in() {
     let base = config.path.parent().unwrap();
     assert_eq!(config.plugins.directory, base.join("plugins"));
     assert_eq!(config.plugins.cache, base.join(".sluice-cache"));
-    assert_eq!(config.files, [config.path.clone()]);
+    assert_eq!(config.files, std::slice::from_ref(&config.path));
     assert_eq!(config.clusters[0].timeouts, model::Timeouts::default());
     assert_eq!(config.clusters[0].balance, model::Balance::RoundRobin);
 }

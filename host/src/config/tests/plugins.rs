@@ -144,8 +144,8 @@ fn limits_have_bounds() {
              did you mean \"16MiB\"?",
             "sluice.toml:13: plugin \"keys\": limits.time: expected a duration such as \"30s\", found \"10\"; \
              add a unit: \"10ms\" or \"10s\"",
-            "sluice.toml:14: plugin \"keys\": limits.instances: expected a whole number from 1 to 10000, found 0; \
-             write a number from 1 to 10000",
+            "sluice.toml:14: plugin \"keys\": limits.instances: expected a whole number from 1 to 4096, found 0; \
+             write a number from 1 to 4096",
             "sluice.toml:15: plugin \"keys\": limits.body: expected a size from \"0B\" to \"1GiB\", found \"2GiB\"; \
              write a value from \"0B\" to \"1GiB\"",
             "sluice.toml:16: plugin \"keys\": limits.log: expected a size such as \"16MiB\", found a boolean; \

@@ -7,9 +7,9 @@ use std::time::Duration;
 use http::HeaderValue;
 use toml::de::DeValue;
 
-use super::Head;
+use super::{Head, keys};
 use crate::config::document::Node;
-use crate::config::entry::{Entry, Keys};
+use crate::config::entry::Entry;
 use crate::config::model::{HealthCheck, Timeouts};
 use crate::config::problem::{At, Fault, quote};
 use crate::config::{network, suggest, values};
@@ -38,13 +38,8 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 const ENDPOINTS_EXAMPLE: &str = "[\"127.0.0.1:9001\"]";
 
 impl Cluster {
-    const KEYS: Keys = Keys {
-        known: &["name", "balance", "endpoints", "health_check", "host", "timeouts"],
-        later: &["protocol", "tls", "retries", "discovery", "limits", "outlier", "circuit_breaker"],
-    };
-
     pub(super) fn read(entry: &Entry<'_>) -> Self {
-        let entry = entry.clone().allow(&Self::KEYS);
+        let entry = entry.clone().allow(&keys::CLUSTER);
         Self {
             head: Head::read(&entry, "\"NAME\""),
             balance: read_balance(&entry),
@@ -69,10 +64,9 @@ fn read_balance(entry: &Entry<'_>) -> Balance {
         "sticky",
     ];
     const EXAMPLE: &str = "write \"round-robin\" or { plugin = \"NAME\" }";
-    const KEYS: Keys = Keys { known: &["plugin"], later: &[] };
     let Some(node) = entry.node("balance") else { return Balance::default() };
     if let DeValue::Table(_) = node.value {
-        let table = entry.inner(node, "balance", EXAMPLE).map(|table| table.allow(&KEYS));
+        let table = entry.inner(node, "balance", EXAMPLE).map(|table| table.allow(&keys::BALANCE));
         let plugin = table.and_then(|table| table.require("plugin", "\"NAME\"", values::name));
         return plugin.map_or(Balance::RoundRobin, Balance::Plugin);
     }
@@ -117,24 +111,19 @@ fn read_endpoints(entry: &Entry<'_>) -> Vec<At<(SocketAddr, u32)>> {
 
 /// `"127.0.0.1:9001"` or `{ address = "127.0.0.1:9001", weight = 2 }`
 fn read_endpoint(entry: &Entry<'_>, node: Node<'_>) -> Option<At<(SocketAddr, u32)>> {
-    const KEYS: Keys = Keys { known: &["address", "weight"], later: &["zone", "priority", "metadata"] };
     let DeValue::Table(_) = node.value else {
         return entry.parse(node, "endpoints", |node| Ok((network::endpoint_address(node)?, 1)));
     };
-    let table = entry.inner(node, "endpoints", ENDPOINTS_EXAMPLE)?.allow(&KEYS);
+    let table = entry.inner(node, "endpoints", ENDPOINTS_EXAMPLE)?.allow(&keys::ENDPOINT);
     let weight = table.read("weight", values::count(1, 65_535)).map_or(1, |weight| weight.value);
     let address = table.require("address", "\"127.0.0.1:9001\"", network::endpoint_address)?;
     Some(At { value: (address.value, weight), place: address.place })
 }
 
 fn read_health_check(entry: &Entry<'_>) -> Option<HealthCheck> {
-    const KEYS: Keys = Keys {
-        known: &["path", "interval", "timeout", "unhealthy_after", "healthy_after"],
-        later: &["status", "port", "host", "protocol"],
-    };
     const INTERVAL: Duration = Duration::from_secs(5);
     const TIMEOUT: Duration = Duration::from_secs(2);
-    let table = entry.table("health_check", "health_check = { path = \"/healthz\" }")?.allow(&KEYS);
+    let table = entry.table("health_check", "health_check = { path = \"/healthz\" }")?.allow(&keys::HEALTH_CHECK);
     let shortest = Duration::from_millis(100);
     let interval = table.read("interval", values::duration(shortest, HOUR)).map_or(INTERVAL, |interval| interval.value);
     let timeout = table.read("timeout", values::duration(MILLISECOND, HOUR));
@@ -169,10 +158,9 @@ fn request_target(node: Node<'_>) -> Result<String, Fault> {
 }
 
 fn read_timeouts(entry: &Entry<'_>) -> Timeouts {
-    const KEYS: Keys = Keys { known: &["connect", "first_byte", "idle"], later: &["total", "request"] };
     let defaults = Timeouts::default();
     let Some(table) = entry.table("timeouts", "timeouts = { first_byte = \"30s\" }") else { return defaults };
-    let table = table.allow(&KEYS);
+    let table = table.allow(&keys::TIMEOUTS);
     let read = |key, most, default| {
         table.read(key, values::duration(MILLISECOND, most)).map_or(default, |timeout: At<Duration>| timeout.value)
     };

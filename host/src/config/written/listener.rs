@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::Head;
-use crate::config::entry::{Entry, Keys};
+use super::{Head, keys};
+use crate::config::entry::Entry;
 use crate::config::network;
 use crate::config::problem::{At, Fault, quote};
 use crate::config::{suggest, values};
@@ -14,10 +14,8 @@ pub(in crate::config) struct Listener {
 }
 
 impl Listener {
-    const KEYS: Keys = Keys { known: &["name", "address", "protocol"], later: &["tls", "cluster", "proxy_protocol"] };
-
     pub(super) fn read(entry: &Entry<'_>) -> Self {
-        let entry = entry.clone().allow(&Self::KEYS);
+        let entry = entry.clone().allow(&keys::LISTENER);
         entry.read("protocol", |node| match values::text(node, "\"http\"", "write it in quotes")? {
             "http" => Ok(()),
             later @ ("tcp" | "https" | "udp") => {

@@ -5,6 +5,7 @@
 //! quotes values that may be secret.
 
 mod cluster;
+pub(super) mod keys;
 mod listener;
 mod plugin;
 mod route;
@@ -19,7 +20,7 @@ pub(super) use route::{Destination, Route};
 pub(super) use server::{Admin, Identity, Plugins, Server};
 
 use super::document::Document;
-use super::entry::{Entry, Keys};
+use super::entry::Entry;
 use super::files::Surroundings;
 use super::problem::{At, Fault, Place, Problems};
 
@@ -47,19 +48,13 @@ pub(super) struct Head {
     pub place: Place,
 }
 
-/// The keys of the main file, and of included ones.
-const TOP: Keys = Keys {
-    known: &["include", "admin", "server", "identity", "plugins", "listener", "plugin", "route", "cluster"],
-    later: &["state", "acme", "access_log", "tracing"],
-};
-
 /// What only the main file may have: there is one of each.
 const SINGLE: [&str; 5] = ["include", "admin", "server", "identity", "plugins"];
 
 impl Written {
     /// Reads a file's tables. `include` is left to the caller.
     pub fn add(&mut self, document: &Document<'_>, main: bool, surroundings: &Surroundings<'_>, problems: &Problems) {
-        let top = Entry::root(document.root(), &document.source, problems).allow(&TOP);
+        let top = Entry::root(document.root(), &document.source, problems).allow(&keys::TOP);
         if main {
             self.admin = Admin::read(&top, surroundings);
             self.server = Server::read(&top);

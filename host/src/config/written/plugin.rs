@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Head;
+use super::{Head, keys};
 use crate::config::document::Node;
-use crate::config::entry::{Entry, Keys};
+use crate::config::entry::Entry;
 use crate::config::files::Surroundings;
 use crate::config::model::{Isolation, Limits, OnError, Secret};
 use crate::config::problem::{At, Fault, quote};
@@ -40,13 +40,8 @@ const GRANTS_EXAMPLE: &str = "grants = [\"clock\", { http-client = [\"CLUSTER\"]
 const HTTP_CLIENT_EXAMPLE: &str = "{ http-client = [\"CLUSTER\"] }";
 
 impl Plugin {
-    const KEYS: Keys = Keys {
-        known: &["name", "component", "config", "grants", "limits", "isolation", "on_error"],
-        later: &["abi", "digest"],
-    };
-
     pub(super) fn read(entry: &Entry<'_>, surroundings: &Surroundings<'_>) -> Self {
-        let entry = entry.clone().allow(&Self::KEYS);
+        let entry = entry.clone().allow(&keys::PLUGIN);
         let isolation =
             entry.read("isolation", values::word(&[("pooled", Isolation::Pooled), ("request", Isolation::Request)]));
         let on_error = entry.read("on_error", values::word(&[("closed", OnError::Closed), ("open", OnError::Open)]));
@@ -147,10 +142,6 @@ fn unknown_grant(name: &str) -> Fault {
 }
 
 fn read_limits(entry: &Entry<'_>) -> Limits {
-    const KEYS: Keys = Keys {
-        known: &["memory", "time", "deadline", "configure", "instances", "body", "response", "calls", "log", "kv"],
-        later: &["tables"],
-    };
     const TICK: Duration = Duration::from_millis(1);
     const MINUTE: Duration = Duration::from_secs(60);
     const HOUR: Duration = Duration::from_secs(3600);
@@ -158,17 +149,17 @@ fn read_limits(entry: &Entry<'_>) -> Limits {
     let Some(table) = entry.table("limits", "limits = { memory = \"16MiB\", time = \"10ms\" }") else {
         return defaults;
     };
-    let table = table.allow(&KEYS);
+    let table = table.allow(&keys::LIMITS);
     let size = |key: &str, least: u64, most: u64, default: usize| {
         table.read(key, values::size(least, most)).map_or(default, |size| size.value)
     };
     let duration = |key: &str, most: Duration, default: Duration| {
         table.read(key, values::duration(TICK, most)).map_or(default, |duration| duration.value)
     };
-    let instances = table.read("instances", values::count(1, 10_000)).map(|instances| instances.value);
+    let instances = table.read("instances", values::count(1, 4096)).map(|instances| instances.value);
     let limits = Limits {
-        // A page of WebAssembly, and what a 32-bit memory can have.
-        memory: size("memory", 64 << 10, 4 << 30, defaults.memory),
+        // From a page of WebAssembly to the largest memory of the engine.
+        memory: size("memory", 64 << 10, 1 << 30, defaults.memory),
         time: duration("time", MINUTE, defaults.time),
         deadline: duration("deadline", HOUR, defaults.deadline),
         configure: duration("configure", MINUTE, defaults.configure),

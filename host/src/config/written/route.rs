@@ -5,9 +5,9 @@ use std::sync::Arc;
 use http::{HeaderName, Method, StatusCode};
 use toml::de::DeValue;
 
-use super::Head;
+use super::{Head, keys};
 use crate::config::document::Node;
-use crate::config::entry::{Entry, Keys};
+use crate::config::entry::Entry;
 use crate::config::model::{Match, Redirect, Respond, Segment, ValuePattern};
 use crate::config::network;
 use crate::config::pattern::{self, path_pattern};
@@ -39,24 +39,8 @@ const DESTINATIONS: [&str; 4] = ["cluster", "clusters", "redirect", "respond"];
 const CLUSTERS_EXAMPLE: &str = "clusters = [{ name = \"CLUSTER\", weight = 1 }]";
 
 impl Route {
-    const KEYS: Keys = Keys {
-        known: &[
-            "name",
-            "listeners",
-            "match",
-            "plugins",
-            "cluster",
-            "clusters",
-            "redirect",
-            "respond",
-            "anonymous",
-            "fall_through",
-        ],
-        later: &["retries", "timeouts", "mirror", "limits", "upgrade", "hash"],
-    };
-
     pub(super) fn read(entry: &Entry<'_>) -> Self {
-        let entry = entry.clone().allow(&Self::KEYS);
+        let entry = entry.clone().allow(&keys::ROUTE);
         let flag = |key| entry.read(key, values::boolean).is_some_and(|flag| flag.value);
         let matcher = read_match(&entry);
         Self {
@@ -100,15 +84,11 @@ fn refuse_repeated(entry: &Entry<'_>, key: &str, names: &[At<Arc<str>>]) {
 }
 
 fn read_match(entry: &Entry<'_>) -> Option<Match> {
-    const KEYS: Keys = Keys {
-        known: &["host", "path", "methods", "headers", "query"],
-        later: &["sni", "client", "regex", "cookies", "source"],
-    };
     if !entry.has("match") {
         return Some(Match::default());
     }
     let before = entry.problems().len();
-    let table = entry.table("match", "match = { path = \"/users/*\" }")?.allow(&KEYS);
+    let table = entry.table("match", "match = { path = \"/users/*\" }")?.allow(&keys::MATCH);
     let matcher = Match {
         host: table.read("host", network::host_pattern).map(|host| host.value).unwrap_or_default(),
         path: table.read("path", path_pattern).map(|path| path.value).unwrap_or_default(),
@@ -209,7 +189,6 @@ fn read_destination(entry: &Entry<'_>, matcher: Option<&Match>) -> Option<Destin
 }
 
 fn read_clusters(entry: &Entry<'_>) -> Option<Vec<(At<Arc<str>>, u32)>> {
-    const KEYS: Keys = Keys { known: &["name", "weight"], later: &[] };
     let single = entry.read("cluster", values::name).map(|name| vec![(name, 1)]);
     let Some(items) = entry.items("clusters", CLUSTERS_EXAMPLE) else { return single };
     let empty = items.value.is_empty();
@@ -218,7 +197,7 @@ fn read_clusters(entry: &Entry<'_>) -> Option<Vec<(At<Arc<str>>, u32)>> {
     for node in items.value {
         let cluster = if let DeValue::Table(_) = node.value {
             entry.inner(node, "clusters", CLUSTERS_EXAMPLE).and_then(|table| {
-                let table = table.allow(&KEYS);
+                let table = table.allow(&keys::WEIGHTED);
                 let weight = table.read("weight", values::count(0, 65_535));
                 wrong |= weight.is_none() && table.has("weight");
                 Some((table.require("name", "\"CLUSTER\"", values::name)?, weight.map_or(1, |weight| weight.value)))
@@ -241,8 +220,7 @@ fn read_clusters(entry: &Entry<'_>) -> Option<Vec<(At<Arc<str>>, u32)>> {
 }
 
 fn read_redirect(entry: &Entry<'_>, matcher: Option<&Match>) -> Option<Redirect> {
-    const KEYS: Keys = Keys { known: &["status", "scheme", "host", "path"], later: &["port", "query"] };
-    let table = entry.table("redirect", "redirect = { scheme = \"https\" }")?.allow(&KEYS);
+    let table = entry.table("redirect", "redirect = { scheme = \"https\" }")?.allow(&keys::REDIRECT);
     let status = table.read("status", |node| {
         let status = network::status(300, 399)(node)?;
         match status.as_u16() {
@@ -302,8 +280,7 @@ fn captures(matcher: &Match, wanted: &str) -> bool {
 }
 
 fn read_respond(entry: &Entry<'_>) -> Option<Respond> {
-    const KEYS: Keys = Keys { known: &["status", "headers", "body"], later: &[] };
-    let table = entry.table("respond", "respond = { status = 200, body = \"…\" }")?.allow(&KEYS);
+    let table = entry.table("respond", "respond = { status = 200, body = \"…\" }")?.allow(&keys::RESPOND);
     let status = table.read("status", network::status(200, 599)).map_or(StatusCode::OK, |status| status.value);
     let body = table.read("body", values::string);
     if let Some(body) = body.as_ref().filter(|body| !body.value.is_empty())

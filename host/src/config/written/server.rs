@@ -8,7 +8,8 @@ use std::time::Duration;
 use http::HeaderName;
 use ipnet::IpNet;
 
-use crate::config::entry::{Entry, Keys};
+use super::keys;
+use crate::config::entry::Entry;
 use crate::config::files::Surroundings;
 use crate::config::model::Secret;
 use crate::config::problem::{At, Fault};
@@ -24,10 +25,8 @@ pub(in crate::config) struct Admin {
 }
 
 impl Admin {
-    const KEYS: Keys = Keys { known: &["address", "hosts", "token"], later: &["tls"] };
-
     pub(super) fn read(top: &Entry<'_>, surroundings: &Surroundings<'_>) -> Option<Self> {
-        let entry = top.table("admin", "[admin]")?.allow(&Self::KEYS);
+        let entry = top.table("admin", "[admin]")?.allow(&keys::ADMIN);
         let hosts = entry.list("hosts", "hosts = [\"gateway.example.com\"]", |node| {
             network::authority(node).map(str::to_ascii_lowercase)
         });
@@ -59,11 +58,9 @@ pub(in crate::config) struct Server {
 }
 
 impl Server {
-    const KEYS: Keys = Keys { known: &["threads", "drain", "trusted_proxies", "name"], later: &[] };
-
     pub(super) fn read(top: &Entry<'_>) -> Self {
         let Some(entry) = top.table("server", "[server]") else { return Self::default() };
-        let entry = entry.allow(&Self::KEYS);
+        let entry = entry.allow(&keys::SERVER);
         let threads = entry.read("threads", values::count(0, 1024));
         let networks = entry.list("trusted_proxies", "trusted_proxies = [\"10.0.0.0/8\"]", network::network);
         Self {
@@ -88,11 +85,9 @@ pub(in crate::config) struct Identity {
 }
 
 impl Identity {
-    const KEYS: Keys = Keys { known: &["subject", "issuer", "claims"], later: &["expiry"] };
-
     pub(super) fn read(top: &Entry<'_>) -> Self {
         let Some(entry) = top.table("identity", "[identity]") else { return Self::default() };
-        let entry = entry.allow(&Self::KEYS);
+        let entry = entry.allow(&keys::IDENTITY);
         let field = |key| {
             entry.read(key, |node| {
                 let name = network::header_name(values::string(node)?)?;
@@ -112,11 +107,9 @@ pub(in crate::config) struct Plugins {
 }
 
 impl Plugins {
-    const KEYS: Keys = Keys { known: &["directory", "cache"], later: &[] };
-
     pub(super) fn read(top: &Entry<'_>) -> Self {
         let Some(entry) = top.table("plugins", "[plugins]") else { return Self::default() };
-        let entry = entry.allow(&Self::KEYS);
+        let entry = entry.allow(&keys::PLUGINS);
         Self {
             directory: entry.read("directory", values::path).map(|path| path.value),
             cache: entry.read("cache", values::path).map(|path| path.value),

@@ -1,0 +1,106 @@
+//! Every key of the configuration, on one page. `later` are those of the contract that this version
+//! refuses by name.
+
+use crate::config::entry::Keys;
+
+/// The top level.
+pub const TOP: Keys = Keys {
+    known: &["include", "admin", "server", "identity", "plugins", "listener", "plugin", "route", "cluster"],
+    later: &["state", "acme", "access_log", "tracing"],
+};
+
+/// `[admin]`
+pub const ADMIN: Keys = Keys { known: &["address", "hosts", "token"], later: &["tls"] };
+
+/// `[server]`
+pub const SERVER: Keys = Keys { known: &["threads", "drain", "trusted_proxies", "name"], later: &[] };
+
+/// `[identity]`
+pub const IDENTITY: Keys = Keys { known: &["subject", "issuer", "claims"], later: &[] };
+
+/// `[plugins]`
+pub const PLUGINS: Keys = Keys { known: &["directory", "cache"], later: &[] };
+
+/// `[[listener]]`
+pub const LISTENER: Keys = Keys { known: &["name", "address", "protocol"], later: &["tls", "cluster"] };
+
+/// `[[plugin]]`
+pub const PLUGIN: Keys =
+    Keys { known: &["name", "component", "config", "grants", "limits", "isolation", "on_error"], later: &[] };
+
+/// `limits` of a plugin
+pub const LIMITS: Keys = Keys {
+    known: &["memory", "time", "deadline", "configure", "instances", "body", "response", "calls", "log", "kv"],
+    later: &["tables"],
+};
+
+/// `[[route]]`
+pub const ROUTE: Keys = Keys {
+    known: &[
+        "name",
+        "listeners",
+        "match",
+        "plugins",
+        "cluster",
+        "clusters",
+        "redirect",
+        "respond",
+        "anonymous",
+        "fall_through",
+    ],
+    later: &["retries", "timeouts"],
+};
+
+/// `match` of a route
+pub const MATCH: Keys = Keys { known: &["host", "path", "methods", "headers", "query"], later: &[] };
+
+/// `clusters` of a route, each
+pub const WEIGHTED: Keys = Keys { known: &["name", "weight"], later: &[] };
+
+/// `redirect` of a route
+pub const REDIRECT: Keys = Keys { known: &["status", "scheme", "host", "path"], later: &[] };
+
+/// `respond` of a route
+pub const RESPOND: Keys = Keys { known: &["status", "headers", "body"], later: &[] };
+
+/// `[[cluster]]`
+pub const CLUSTER: Keys = Keys {
+    known: &["name", "balance", "endpoints", "health_check", "host", "timeouts"],
+    later: &["protocol", "tls", "retries", "discovery", "limits"],
+};
+
+/// `balance` of a cluster, as a table
+pub const BALANCE: Keys = Keys { known: &["plugin"], later: &[] };
+
+/// `endpoints` of a cluster, each as a table
+pub const ENDPOINT: Keys = Keys { known: &["address", "weight"], later: &[] };
+
+/// `health_check` of a cluster
+pub const HEALTH_CHECK: Keys =
+    Keys { known: &["path", "interval", "timeout", "unhealthy_after", "healthy_after"], later: &[] };
+
+/// `timeouts` of a cluster
+pub const TIMEOUTS: Keys = Keys { known: &["connect", "first_byte", "idle"], later: &[] };
+
+/// All of them, to check that each is documented.
+#[cfg(test)]
+pub(in crate::config) const ALL: [&Keys; 18] = [
+    &TOP,
+    &ADMIN,
+    &SERVER,
+    &IDENTITY,
+    &PLUGINS,
+    &LISTENER,
+    &PLUGIN,
+    &LIMITS,
+    &ROUTE,
+    &MATCH,
+    &WEIGHTED,
+    &REDIRECT,
+    &RESPOND,
+    &CLUSTER,
+    &BALANCE,
+    &ENDPOINT,
+    &HEALTH_CHECK,
+    &TIMEOUTS,
+];
