@@ -1,12 +1,37 @@
 //! Counters and histograms of one gateway. Handles are looked up when a snapshot is built and kept
 //! over reloads; recording is a few relaxed atomic additions.
+//!
+//! Names follow the OpenTelemetry conventions for HTTP where they have one. Label values come from the
+//! configuration and from fixed lists, never from what a client sends, so that their number is bounded.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod exposition;
+mod series;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub use exposition::Format;
+use series::{Counter, Histogram, Series};
+
+/// Names kept of one kind. Those that no snapshot uses any more go first when more come.
+const MOST_NAMES: usize = 50_000;
 
 /// All metrics of one gateway.
 #[derive(Debug, Default)]
-pub struct Metrics {}
+pub struct Metrics {
+    routes: Names<RouteMetrics>,
+    plugins: Names<PluginMetrics>,
+    clusters: Names<ClusterMetrics>,
+    listeners: Names<ListenerMetrics>,
+    reloads: Reloads,
+    snapshots: AtomicI64,
+    /// Seconds since the Unix epoch of the last publication; 0 before the first.
+    published_at: AtomicU64,
+    /// Files that are refused now.
+    refused_files: AtomicU64,
+}
 
 impl Metrics {
     pub fn new() -> Arc<Self> {
@@ -14,49 +39,208 @@ impl Metrics {
     }
 
     /// The handle for a route; the same one for the same name.
-    pub fn route(&self, _name: &str) -> Arc<RouteMetrics> {
-        Arc::default()
+    pub fn route(&self, name: &str) -> Arc<RouteMetrics> {
+        self.routes.find(name)
     }
 
     /// The handle for a plugin; the same one for the same name.
-    pub fn plugin(&self, _name: &str) -> Arc<PluginMetrics> {
-        Arc::default()
+    pub fn plugin(&self, name: &str) -> Arc<PluginMetrics> {
+        self.plugins.find(name)
     }
 
     /// The handle for a cluster; the same one for the same name.
-    pub fn cluster(&self, _name: &str) -> Arc<ClusterMetrics> {
-        Arc::default()
+    pub fn cluster(&self, name: &str) -> Arc<ClusterMetrics> {
+        self.clusters.find(name)
     }
+
+    /// The handle for a listener; the same one for the same name.
+    pub fn listener(&self, name: &str) -> Arc<ListenerMetrics> {
+        self.listeners.find(name)
+    }
+
+    /// A reload came to an end.
+    pub fn reloaded(&self, outcome: Reload) {
+        let counter = match outcome {
+            Reload::Published => &self.reloads.published,
+            Reload::Refused => &self.reloads.refused,
+            Reload::Unchanged => &self.reloads.unchanged,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        if outcome == Reload::Published {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            self.published_at.store(now.as_secs(), Ordering::Relaxed);
+        }
+    }
+
+    /// How many files are refused now.
+    pub fn files_refused(&self, count: usize) {
+        self.refused_files.store(count as u64, Ordering::Relaxed);
+    }
+
+    /// Count one more live snapshot until the guard is dropped.
+    pub fn snapshot_lives(self: &Arc<Self>) -> SnapshotLife {
+        self.snapshots.fetch_add(1, Ordering::Relaxed);
+        SnapshotLife(self.clone())
+    }
+
+    /// Snapshots that something still uses.
+    pub fn live_snapshots(&self) -> i64 {
+        self.snapshots.load(Ordering::Relaxed)
+    }
+
+    /// The text that Prometheus reads, with the endpoints as they are now.
+    pub fn encode(&self, format: Format, endpoints: &[EndpointSample]) -> String {
+        exposition::encode(self, format, endpoints)
+    }
+}
+
+/// How a reload ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reload {
+    /// A new snapshot serves.
+    Published,
+    /// A file was refused; what it replaces serves on.
+    Refused,
+    /// Nothing had changed.
+    Unchanged,
+}
+
+#[derive(Debug, Default)]
+struct Reloads {
+    published: AtomicU64,
+    refused: AtomicU64,
+    unchanged: AtomicU64,
+}
+
+/// One live snapshot.
+#[derive(Debug)]
+pub struct SnapshotLife(Arc<Metrics>);
+
+impl Drop for SnapshotLife {
+    fn drop(&mut self) {
+        self.0.snapshots.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One endpoint at the moment of a scrape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointSample {
+    pub cluster: Arc<str>,
+    pub address: String,
+    pub healthy: bool,
+    pub in_flight: u32,
 }
 
 /// Of one route.
 #[derive(Debug, Default)]
-pub struct RouteMetrics {}
+pub struct RouteMetrics {
+    by_status: Series<u16, Histogram>,
+}
 
 impl RouteMetrics {
     /// An exchange ended: the answer's status and the time from head to head.
-    pub fn record(&self, _status: http::StatusCode, _duration: Duration) {}
+    pub fn record(&self, status: http::StatusCode, duration: Duration) {
+        // What an upstream makes up beyond a plausible number of statuses counts under 0.
+        self.by_status.find(status.as_u16(), 0).record(duration);
+    }
 }
 
 /// Of one plugin.
 #[derive(Debug, Default)]
-pub struct PluginMetrics {}
+pub struct PluginMetrics {
+    calls: Series<(&'static str, &'static str), Counter>,
+    /// In nanoseconds.
+    busy: AtomicU64,
+}
 
 impl PluginMetrics {
     /// A hook call ended. `hook` is the WIT interface's name; `outcome` is a decision's name
     /// (`continue`, `respond`, `identified`, …) or [`crate::plugin::role::PluginError::kind`].
     /// `busy` is the time on the fiber, suspensions left out.
-    pub fn record(&self, _hook: &'static str, _outcome: &'static str, _busy: Duration) {}
+    pub fn record(&self, hook: &'static str, outcome: &'static str, busy: Duration) {
+        self.calls.find((hook, outcome), ("other", "other")).add(1);
+        self.busy.fetch_add(series::nanoseconds(busy), Ordering::Relaxed);
+    }
 }
 
 /// Of one cluster.
 #[derive(Debug, Default)]
-pub struct ClusterMetrics {}
+pub struct ClusterMetrics {
+    tries: Series<&'static str, Histogram>,
+    fallbacks: Counter,
+}
 
 impl ClusterMetrics {
     /// One try at an endpoint ended: `ok`, `connect`, `reset`, `timeout` or `malformed`; the time to the
     /// answer's head.
-    pub fn record(&self, _outcome: &'static str, _duration: Duration) {}
+    pub fn record(&self, outcome: &'static str, duration: Duration) {
+        self.tries.find(outcome, "other").record(duration);
+    }
+
     /// A `balance` plugin failed or returned a bad index, and the built-in policy chose.
-    pub fn fallback(&self) {}
+    pub fn fallback(&self) {
+        self.fallbacks.add(1);
+    }
 }
+
+/// Of one listener.
+#[derive(Debug, Default)]
+pub struct ListenerMetrics {
+    accepted: Counter,
+    open: AtomicI64,
+}
+
+impl ListenerMetrics {
+    /// A connection was accepted; it is open until the guard is dropped.
+    pub fn connection(self: &Arc<Self>) -> ConnectionLife {
+        self.accepted.add(1);
+        self.open.fetch_add(1, Ordering::Relaxed);
+        ConnectionLife(self.clone())
+    }
+}
+
+/// One open connection.
+#[derive(Debug)]
+pub struct ConnectionLife(Arc<ListenerMetrics>);
+
+impl Drop for ConnectionLife {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Handles by name.
+#[derive(Debug)]
+struct Names<T>(Mutex<HashMap<Arc<str>, Arc<T>>>);
+
+impl<T> Default for Names<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Default> Names<T> {
+    fn find(&self, name: &str) -> Arc<T> {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = names.get(name) {
+            return known.clone();
+        }
+        if names.len() >= MOST_NAMES {
+            names.retain(|_, handle| Arc::strong_count(handle) > 1);
+        }
+        let handle = Arc::new(T::default());
+        names.insert(name.into(), handle.clone());
+        handle
+    }
+
+    /// All of them, by name.
+    fn sorted(&self) -> Vec<(Arc<str>, Arc<T>)> {
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sorted: Vec<_> = names.iter().map(|(name, handle)| (name.clone(), handle.clone())).collect();
+        sorted.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        sorted
+    }
+}
+
+#[cfg(test)]
+mod tests;

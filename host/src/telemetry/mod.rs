@@ -1,3 +1,4 @@
 //! What the gateway says of itself: metrics and log set-up.
 
+pub mod log;
 pub mod metrics;

@@ -1,0 +1,320 @@
+//! Metrics as text, in the OpenMetrics format or in Prometheus' older one.
+
+use std::collections::HashMap;
+use std::fmt::{Error, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::exemplar::Exemplar;
+use prometheus_client::registry::Unit;
+
+use super::series::Histogram;
+use super::{EndpointSample, Metrics};
+
+/// What a scraper understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    OpenMetrics,
+    /// Prometheus' text format 0.0.4.
+    Plain,
+}
+
+impl Format {
+    /// The format for what an `Accept` field asks for.
+    pub fn accepted(accept: &str) -> Self {
+        if accept.contains("application/openmetrics-text") { Self::OpenMetrics } else { Self::Plain }
+    }
+
+    /// The `Content-Type` of the text.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Plain => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
+
+pub(super) fn encode(metrics: &Metrics, format: Format, endpoints: &[EndpointSample]) -> String {
+    let mut registry = prometheus_client::registry::Registry::default();
+    // A collector has to own what it encodes, so it gets a copy of the numbers.
+    let families = Families::read(metrics, endpoints);
+    registry.register_collector(Box::new(families));
+    let mut text = String::new();
+    // Writing to a string doesn't fail.
+    let _ = text::encode(&mut text, &registry);
+    match format {
+        Format::OpenMetrics => text,
+        Format::Plain => plain(&text),
+    }
+}
+
+/// Numbers of one kind under one name.
+#[derive(Debug)]
+struct Family {
+    name: &'static str,
+    help: &'static str,
+    unit: Option<Unit>,
+    samples: Samples,
+}
+
+type Labels = Vec<(&'static str, String)>;
+
+#[derive(Debug)]
+enum Samples {
+    Counter(Vec<(Labels, Number)>),
+    Gauge(Vec<(Labels, Number)>),
+    Histogram(Vec<(Labels, super::series::Distribution)>),
+}
+
+/// Counts are written without a fraction.
+#[derive(Debug, Clone, Copy)]
+enum Number {
+    Count(u64),
+    Seconds(f64),
+}
+
+#[derive(Debug)]
+struct Families(Vec<Family>);
+
+impl Families {
+    fn read(metrics: &Metrics, endpoints: &[EndpointSample]) -> Self {
+        let mut families = Self(Vec::new());
+        families.routes(metrics);
+        families.listeners(metrics);
+        families.plugins(metrics);
+        families.clusters(metrics);
+        families.endpoints(endpoints);
+        families.process(metrics);
+        families
+    }
+
+    fn add(&mut self, name: &'static str, help: &'static str, unit: Option<Unit>, samples: Samples) {
+        self.0.push(Family { name, help, unit, samples });
+    }
+
+    fn routes(&mut self, metrics: &Metrics) {
+        let mut durations = Vec::new();
+        for (route, handle) in metrics.routes.sorted() {
+            for (status, histogram) in handle.by_status.iter() {
+                let status = if status == 0 { "_OTHER".to_owned() } else { status.to_string() };
+                let labels = vec![("http_route", route.to_string()), ("http_response_status_code", status)];
+                durations.push((labels, histogram.read()));
+            }
+        }
+        self.add(
+            "http_server_request_duration",
+            "Time from the head of a request to the head of its answer, by route",
+            Some(Unit::Seconds),
+            Samples::Histogram(durations),
+        );
+    }
+
+    fn listeners(&mut self, metrics: &Metrics) {
+        let (mut accepted, mut open) = (Vec::new(), Vec::new());
+        for (listener, handle) in metrics.listeners.sorted() {
+            let labels = vec![("listener", listener.to_string())];
+            accepted.push((labels.clone(), Number::Count(handle.accepted.value())));
+            open.push((labels, Number::Count(whole(&handle.open))));
+        }
+        self.add("sluice_connections", "Connections accepted", None, Samples::Counter(accepted));
+        self.add("sluice_connections_open", "Connections open now", None, Samples::Gauge(open));
+    }
+
+    fn plugins(&mut self, metrics: &Metrics) {
+        let (mut calls, mut busy) = (Vec::new(), Vec::new());
+        for (plugin, handle) in metrics.plugins.sorted() {
+            for ((hook, outcome), counter) in handle.calls.iter() {
+                let labels =
+                    vec![("plugin", plugin.to_string()), ("hook", hook.to_owned()), ("outcome", outcome.to_owned())];
+                calls.push((labels, Number::Count(counter.value())));
+            }
+            let seconds = handle.busy.load(Ordering::Relaxed) as f64 / 1e9;
+            busy.push((vec![("plugin", plugin.to_string())], Number::Seconds(seconds)));
+        }
+        self.add("sluice_plugin_calls", "Hook calls of plugins that ended", None, Samples::Counter(calls));
+        self.add(
+            "sluice_plugin_busy",
+            "Time in which plugins computed, waiting left out",
+            Some(Unit::Seconds),
+            Samples::Counter(busy),
+        );
+    }
+
+    fn clusters(&mut self, metrics: &Metrics) {
+        let (mut tries, mut durations, mut fallbacks) = (Vec::new(), Vec::new(), Vec::new());
+        for (cluster, handle) in metrics.clusters.sorted() {
+            for (outcome, histogram) in handle.tries.iter() {
+                let labels = vec![("cluster", cluster.to_string()), ("outcome", outcome.to_owned())];
+                let read = Histogram::read(histogram);
+                tries.push((labels.clone(), Number::Count(read.count)));
+                durations.push((labels, read));
+            }
+            fallbacks.push((vec![("cluster", cluster.to_string())], Number::Count(handle.fallbacks.value())));
+        }
+        self.add("sluice_upstream_requests", "Tries at endpoints that ended", None, Samples::Counter(tries));
+        self.add(
+            "sluice_upstream_request_duration",
+            "Time of one try at an endpoint, to the head of its answer",
+            Some(Unit::Seconds),
+            Samples::Histogram(durations),
+        );
+        self.add(
+            "sluice_balance_fallbacks",
+            "Picks that a balance plugin left to the built-in policy by failing",
+            None,
+            Samples::Counter(fallbacks),
+        );
+    }
+
+    fn endpoints(&mut self, endpoints: &[EndpointSample]) {
+        let labels = |endpoint: &EndpointSample| {
+            vec![("cluster", endpoint.cluster.to_string()), ("endpoint", endpoint.address.clone())]
+        };
+        // An address that a cluster lists twice is one endpoint here: a series must not occur twice.
+        let mut seen: HashMap<(&Arc<str>, &str), usize> = HashMap::new();
+        let (mut healthy, mut in_flight): (Vec<(Labels, Number)>, Vec<(Labels, Number)>) = Default::default();
+        for endpoint in endpoints {
+            if let Some(index) = seen.get(&(&endpoint.cluster, endpoint.address.as_str())) {
+                if let Some((_, Number::Count(sum))) = in_flight.get_mut(*index) {
+                    *sum += u64::from(endpoint.in_flight);
+                }
+                continue;
+            }
+            seen.insert((&endpoint.cluster, &endpoint.address), healthy.len());
+            healthy.push((labels(endpoint), Number::Count(u64::from(endpoint.healthy))));
+            in_flight.push((labels(endpoint), Number::Count(u64::from(endpoint.in_flight))));
+        }
+        self.add(
+            "sluice_endpoint_healthy",
+            "Whether health checks find the endpoint well",
+            None,
+            Samples::Gauge(healthy),
+        );
+        self.add(
+            "sluice_endpoint_requests_in_flight",
+            "Requests sent to the endpoint that haven't ended",
+            None,
+            Samples::Gauge(in_flight),
+        );
+    }
+
+    fn process(&mut self, metrics: &Metrics) {
+        let reloads = [
+            ("published", &metrics.reloads.published),
+            ("refused", &metrics.reloads.refused),
+            ("unchanged", &metrics.reloads.unchanged),
+        ]
+        .map(|(outcome, count)| (vec![("outcome", outcome.to_owned())], Number::Count(count.load(Ordering::Relaxed))));
+        let gauge = |value: u64| Samples::Gauge(vec![(Labels::new(), Number::Count(value))]);
+        self.add("sluice_reloads", "Reloads that ended", None, Samples::Counter(reloads.into()));
+        let published = metrics.published_at.load(Ordering::Relaxed);
+        self.add(
+            "sluice_snapshot_published_timestamp",
+            "When the serving snapshot was published, in seconds since the Unix epoch",
+            Some(Unit::Seconds),
+            gauge(published),
+        );
+        let refused = metrics.refused_files.load(Ordering::Relaxed);
+        self.add("sluice_files_refused", "Files that are refused now", None, gauge(refused));
+        let live = whole(&metrics.snapshots);
+        self.add("sluice_snapshots_live", "Snapshots that something still uses", None, gauge(live));
+        let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
+        self.add("sluice_build_info", "The version that runs", None, Samples::Gauge(vec![(version, Number::Count(1))]));
+    }
+}
+
+impl prometheus_client::collector::Collector for Families {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        for family in &self.0 {
+            family.encode(&mut encoder)?;
+        }
+        Ok(())
+    }
+}
+
+impl Family {
+    fn encode(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let kind = match &self.samples {
+            Samples::Counter(samples) if !samples.is_empty() => MetricType::Counter,
+            Samples::Gauge(samples) if !samples.is_empty() => MetricType::Gauge,
+            Samples::Histogram(samples) if !samples.is_empty() => MetricType::Histogram,
+            _ => return Ok(()),
+        };
+        let mut encoder = encoder.encode_descriptor(self.name, self.help, self.unit.as_ref(), kind)?;
+        match &self.samples {
+            Samples::Counter(samples) => {
+                let none: Option<&Exemplar<NoLabelSet, f64>> = None;
+                for (labels, number) in samples {
+                    of(&mut encoder, labels, |encoder| match number {
+                        Number::Count(count) => encoder.encode_counter(count, none),
+                        Number::Seconds(seconds) => encoder.encode_counter(seconds, none),
+                    })?;
+                }
+            }
+            Samples::Gauge(samples) => {
+                for (labels, number) in samples {
+                    of(&mut encoder, labels, |encoder| match number {
+                        Number::Count(count) => encoder.encode_gauge(count),
+                        Number::Seconds(seconds) => encoder.encode_gauge(seconds),
+                    })?;
+                }
+            }
+            Samples::Histogram(samples) => {
+                for (labels, read) in samples {
+                    of(&mut encoder, labels, |encoder| {
+                        encoder.encode_histogram::<NoLabelSet>(read.sum_seconds, read.count, &read.buckets, None)
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Encode one sample with its labels, if it has any.
+fn of(
+    encoder: &mut MetricEncoder<'_>,
+    labels: &[(&'static str, String)],
+    encode: impl FnOnce(&mut MetricEncoder<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    if labels.is_empty() { encode(encoder) } else { encode(&mut encoder.encode_family(&LabelSet(labels))?) }
+}
+
+fn whole(gauge: &AtomicI64) -> u64 {
+    u64::try_from(gauge.load(Ordering::Relaxed)).unwrap_or_default()
+}
+
+struct LabelSet<'a>(&'a [(&'static str, String)]);
+
+impl EncodeLabelSet for LabelSet<'_> {
+    fn encode(&self, encoder: &mut prometheus_client::encoding::LabelSetEncoder<'_>) -> Result<(), Error> {
+        self.0.encode(encoder)
+    }
+}
+
+/// From OpenMetrics to Prometheus' older format: there, a counter's name ends in `_total` in its
+/// description too, and units and the end mark don't exist.
+fn plain(open_metrics: &str) -> String {
+    let mut text = String::with_capacity(open_metrics.len());
+    let mut lines = open_metrics.lines().peekable();
+    while let Some(line) = lines.next() {
+        if line.starts_with("# UNIT ") || line == "# EOF" {
+            continue;
+        }
+        // The type follows the help.
+        let described = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' '));
+        let counter =
+            described.filter(|(name, _)| lines.peek().is_some_and(|next| *next == format!("# TYPE {name} counter")));
+        // Writing to a string doesn't fail.
+        let _ = match counter {
+            Some((name, help)) => {
+                lines.next();
+                writeln!(text, "# HELP {name}_total {help}\n# TYPE {name}_total counter")
+            }
+            None => writeln!(text, "{line}"),
+        };
+    }
+    text
+}
