@@ -3,5 +3,7 @@
 pub mod balance;
 pub mod body;
 pub mod config;
+pub mod fields;
 pub mod plugin;
+pub mod route;
 pub mod telemetry;
