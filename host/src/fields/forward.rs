@@ -55,9 +55,9 @@ impl Peer {
     /// Where a request really comes from: the peer, or if that is a trusted proxy, the rightmost address
     /// of `X-Forwarded-For` that isn't one.
     ///
-    /// Reading ends at 32 entries, and at an entry that is no address (a port behind it is fine): what a trusted
-    /// proxy doesn't know can't be known from entries further left, which anybody may have written. Then, and if all are trusted
-    /// proxies, it is the last address read.
+    /// Reading ends at 32 entries, and at an entry that is no address (a port behind it is fine): what a
+    /// trusted proxy doesn't know can't be known from entries further left, which anybody may have
+    /// written. Then, and if all are trusted proxies, it is the last address read.
     pub fn client(&self, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> IpAddr {
         let mut client = self.address;
         if !self.trusted {

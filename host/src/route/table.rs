@@ -2,9 +2,9 @@
 //!
 //! # How it is searched
 //! A hash map leads from the exact host to a tree, another from the suffixes of the host, the longest
-//! first, to the trees of wildcards; routes for any host have a tree too. A tree has a level for each segment: a node leads
-//! to the next one by a hash of the literal, or by its capture. So the cost grows with the segments of the
-//! path and hardly with the number of routes.
+//! first, to the trees of wildcards; routes for any host have a tree too. A tree has a level for each
+//! segment: a node leads to the next one by a hash of the literal, or by its capture. So the cost grows
+//! with the segments of the path and hardly with the number of routes.
 //!
 //! A node that has both a matching literal and a capture is a branch: the literal is followed first, the
 //! capture if that came to nothing. Each node of a tree is entered by one way only, so one search
