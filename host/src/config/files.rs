@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 /// What a configuration draws on beside its text: files, and the environment.
 pub(super) struct Surroundings<'a> {
     /// The directory of the main file; relative paths start there. As it was named, so that messages
@@ -15,11 +17,13 @@ pub(super) struct Surroundings<'a> {
     /// Looks up an environment variable.
     pub environment: &'a dyn Fn(&str) -> Option<String>,
     read: RefCell<BTreeSet<PathBuf>>,
+    /// Of all names and texts so far.
+    digest: RefCell<Sha256>,
 }
 
 impl<'a> Surroundings<'a> {
     pub fn new(base: PathBuf, environment: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { base, environment, read: RefCell::default() }
+        Self { base, environment, read: RefCell::default(), digest: RefCell::default() }
     }
 
     /// The text of a file of at most `limit` bytes, and a note that it matters, even if it isn't there.
@@ -28,16 +32,27 @@ impl<'a> Surroundings<'a> {
     /// Says why it couldn't be read.
     pub fn read(&self, path: &Path, limit: u64) -> Result<String, String> {
         self.note(path);
-        read_text(path, limit)
+        let text = read_text(path, limit);
+        self.digest(path, text.as_deref().unwrap_or_else(|reason| reason));
+        text
+    }
+
+    /// Counts a text towards the digest.
+    pub fn digest(&self, path: &Path, text: &str) {
+        let mut digest = self.digest.borrow_mut();
+        for part in [path.as_os_str().as_encoded_bytes(), text.as_bytes()] {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        }
     }
 
     pub fn note(&self, path: &Path) {
         self.read.borrow_mut().insert(absolute(path));
     }
 
-    /// The files that were asked for, absolute.
-    pub fn into_files(self) -> Vec<PathBuf> {
-        self.read.into_inner().into_iter().collect()
+    /// The files that were asked for, absolute, and the digest of what they hold.
+    pub fn into_files(self) -> (Vec<PathBuf>, [u8; 32]) {
+        (self.read.into_inner().into_iter().collect(), self.digest.into_inner().finalize().into())
     }
 }
 

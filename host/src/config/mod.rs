@@ -44,6 +44,8 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
     /// Directories in which a new file could match an `include` pattern, absolute.
     pub include_directories: Vec<PathBuf>,
+    /// Of everything that was read: with the same digest, the configuration is the same.
+    pub digest: [u8; 32],
 }
 
 /// Reads the configuration in the file `path`, and all it refers to.
@@ -98,6 +100,7 @@ impl<'a> Loading<'a> {
         let includes = match text {
             Some(text) => {
                 self.surroundings.note(self.path);
+                self.surroundings.digest(self.path, text);
                 self.read_document(text, self.path.into(), true)
             }
             None => self.read_file(self.path, None),
@@ -110,7 +113,7 @@ impl<'a> Loading<'a> {
         } else {
             resolve::resolve(self.written, self.path, &self.surroundings.base, &self.problems)
         };
-        let files = self.surroundings.into_files();
+        let (files, digest) = self.surroundings.into_files();
         let include_directories = self.include_directories;
         let outcome = match config {
             Some(config) => {
@@ -118,7 +121,7 @@ impl<'a> Loading<'a> {
             }
             None => Err(self.problems.into_sorted(&self.order)),
         };
-        Loaded { outcome, files, include_directories }
+        Loaded { outcome, files, include_directories, digest }
     }
 
     /// Reads one file; `included` is where an `include` names it. Returns the files that it includes.

@@ -177,3 +177,23 @@ fn ten_thousand_wrong_routes_are_reported_soon() {
     assert_eq!(problems.len(), 10_000);
     assert!(problems[0].contains("did you mean \"clusters-0\"?"), "{}", problems[0]);
 }
+
+#[test]
+fn the_digest_tells_whether_anything_changed() {
+    let directory = directory();
+    let path = directory.path().join("sluice.toml");
+    let digest = || load_watched(&path).digest;
+    let missing = digest();
+    fs::write(&path, BASICS).unwrap();
+    let first = digest();
+    assert_ne!(first, missing);
+    assert_eq!(first, digest());
+    fs::write(&path, format!("{BASICS}# A remark.\n")).unwrap();
+    assert_ne!(first, digest());
+    let with_file = format!("{BASICS}[admin]\naddress = \"127.0.0.1:1\"\ntoken = {{ file = \"token\" }}\n");
+    fs::write(&path, with_file).unwrap();
+    fs::write(directory.path().join("token"), "one").unwrap();
+    let first = digest();
+    fs::write(directory.path().join("token"), "two").unwrap();
+    assert_ne!(first, digest());
+}
