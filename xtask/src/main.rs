@@ -1,0 +1,34 @@
+//! Project tasks, each from a clean clone: `cargo xtask test`, `cargo xtask demo`, `cargo xtask plugins`.
+
+mod command;
+mod guests;
+mod test;
+mod toolchain;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask TASK
+
+  test      format, lint, build plugins and gateway, run all tests
+  plugins   build all plugins into target/plugins";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["plugins"] => guests::build(),
+        ["test"] => test::run_all(),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
