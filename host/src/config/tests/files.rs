@@ -177,3 +177,17 @@ fn ten_thousand_wrong_routes_are_reported_soon() {
     assert_eq!(problems.len(), 10_000);
     assert!(problems[0].contains("did you mean \"clusters-0\"?"), "{}", problems[0]);
 }
+
+#[test]
+fn ten_thousand_routes_of_one_path_are_compared_soon() {
+    use std::fmt::Write;
+    let mut text = BASICS.to_owned();
+    for n in 0..10_000 {
+        writeln!(
+            text,
+            "[[route]]\nname = \"route-{n}\"\nmatch = {{ headers = {{ x-tenant = \"{n}\" }} }}\ncluster = \"users\""
+        )
+        .unwrap();
+    }
+    assert_eq!(read(&text).unwrap().routes.len(), 10_000);
+}
