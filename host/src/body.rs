@@ -106,3 +106,14 @@ impl HttpBody for Body {
         }
     }
 }
+
+impl std::fmt::Debug for Body {
+    /// The kind and size only: contents may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}

@@ -3,7 +3,10 @@
 pub mod balance;
 pub mod body;
 pub mod config;
+pub mod error;
 pub mod fields;
+pub mod io;
 pub mod plugin;
 pub mod route;
 pub mod telemetry;
+pub mod upstream;

@@ -17,6 +17,9 @@ const FOLDERS: [&str; 2] = ["plugins", "tests/guests"];
 /// There is no toolchain, a plugin doesn't compile, or a file can't be written.
 pub fn build() -> Result<()> {
     let names = names()?;
+    if names.is_empty() {
+        return Ok(());
+    }
     let toolchain = Toolchain::find()?;
     let mut cargo = toolchain.cargo_build();
     for name in &names {

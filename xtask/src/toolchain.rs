@@ -104,7 +104,11 @@ fn install_debian() -> Result<()> {
     run(quiet().arg("update"))?;
     run(quiet().args(["install", "--yes", "--no-install-recommends"]).args(DEBIAN))?;
     if !has_debian() {
-        bail!("Debian's packages are installed and yet {} aren't all there in {}; {remedy}", DEBIAN_FILES.join(", "), root().display());
+        bail!(
+            "Debian's packages are installed and yet {} aren't all there in {}; {remedy}",
+            DEBIAN_FILES.join(", "),
+            root().display()
+        );
     }
     Ok(())
 }

@@ -38,7 +38,8 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn serve(service: Rc<Service>, address: SocketAddr) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))?;
+    let listener =
+        tokio::net::TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))?;
     println!("{} listens on {}", service.name, listener.local_addr()?);
     loop {
         let (socket, _) = listener.accept().await?;

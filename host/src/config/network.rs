@@ -253,7 +253,8 @@ const RESERVED: [&str; 19] = [
 
 /// Refuses the fields that are the gateway's own.
 pub(super) fn not_reserved(name: &HeaderName, what: &str) -> Result<(), Fault> {
-    if RESERVED.contains(&name.as_str()) {
+    // Some servers take one for the other.
+    if RESERVED.contains(&name.as_str().replace('_', "-").as_str()) {
         return Err(Fault::new(format!("the field \"{name}\" {what}; it is the gateway's own"), "name another field"));
     }
     Ok(())

@@ -112,10 +112,17 @@ fn canonical_literal(part: &str) -> Result<String, Wrong> {
             byte => escape(&mut out, byte),
         }
     }
-    if out == "." || out == ".." {
-        return wrong("has a dot segment", "write the path without it; requests' dot segments are resolved");
+    if is_dot_segment(&out) {
+        return wrong("has a dot segment", "write the path without it; requests' dot segments are resolved or refused");
     }
     Ok(out)
+}
+
+/// `.` and `..`, also with a parameter, which some servers cut off.
+fn is_dot_segment(literal: &str) -> bool {
+    let Some(rest) = literal.strip_prefix('.') else { return false };
+    let rest = rest.strip_prefix('.').unwrap_or(rest);
+    rest.is_empty() || rest.starts_with(';') || rest.starts_with("%3B")
 }
 
 fn escape(out: &mut String, byte: u8) {
@@ -189,6 +196,9 @@ mod tests {
         assert_eq!(show("/{a}/{a}"), "! names {a} twice");
         assert_eq!(show("/a/../b"), "! has a dot segment");
         assert_eq!(show("/a/."), "! has a dot segment");
+        assert_eq!(show("/..;x/a"), "! has a dot segment");
+        assert_eq!(show("/.%3bx"), "! has a dot segment");
+        assert_eq!(show("/..."), "/...");
         assert_eq!(show("/a%2fb"), "! has an encoded slash, backslash, dot or NUL");
         assert_eq!(show("/%2e%2e/b"), "! has an encoded slash, backslash, dot or NUL");
         assert_eq!(show("/a%2"), "! has an invalid escape");

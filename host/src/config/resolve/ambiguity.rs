@@ -16,8 +16,8 @@ struct Candidate<'a> {
     listeners: Vec<usize>,
 }
 
-/// Routes of one host and one path, captures' names left out.
-type Shape<'a> = (&'a HostPattern, Vec<Option<&'a str>>, bool);
+/// Routes of one host, one path (captures' names left out) and one number of conditions.
+type Shape<'a> = (&'a HostPattern, Vec<Option<&'a str>>, bool, usize);
 
 pub(super) fn check(routes: &[Route], context: &Context<'_>) {
     let mut groups: HashMap<Shape<'_>, Vec<Candidate<'_>>> = HashMap::new();
@@ -44,13 +44,12 @@ fn shape(matcher: &Match) -> Shape<'_> {
         Segment::Literal(text) => Some(text.as_str()),
         Segment::Capture(_) => None,
     });
-    (&matcher.host, segments.collect(), matcher.path.prefix)
+    (&matcher.host, segments.collect(), matcher.path.prefix, conditions(matcher))
 }
 
-/// Whether a request can fit both, with neither the more specific.
+/// Whether a request can fit both, given that they have the same shape, so that neither is more specific.
 fn conflict(a: &Candidate<'_>, b: &Candidate<'_>) -> bool {
     a.listeners.iter().any(|listener| b.listeners.contains(listener))
-        && conditions(a.matcher) == conditions(b.matcher)
         && methods_overlap(&a.matcher.methods, &b.matcher.methods)
         && compatible(&a.matcher.headers, &b.matcher.headers)
         && compatible(&a.matcher.query, &b.matcher.query)

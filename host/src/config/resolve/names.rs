@@ -8,7 +8,7 @@ use crate::config::suggest;
 use crate::config::written::Head;
 
 /// Comparing each of thousands of missing names with thousands of others takes long, and helps nobody.
-pub(super) const MOST_SUGGESTIONS: usize = 200;
+pub(super) const MOST_SUGGESTIONS: usize = 100;
 
 pub(super) struct Names<'a> {
     kind: &'static str,

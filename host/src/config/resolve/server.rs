@@ -51,8 +51,13 @@ pub(super) fn identity(written: &Written, problems: &Problems) -> IdentityFields
     let mut seen: Vec<&At<HeaderName>> = Vec::new();
     for (key, field) in [("subject", subject), ("issuer", issuer), ("claims", claims)] {
         let Some(field) = field else { continue };
-        if seen.iter().any(|other| other.value == field.value) {
-            let fault = Fault::new(format!("the field \"{}\" is there twice", field.value), "give each its own field");
+        // Fields that differ in `_` and `-` alone are one to some servers, so the gateway removes both.
+        let spelling = |field: &At<HeaderName>| field.value.as_str().replace('_', "-");
+        if seen.iter().any(|other| spelling(other) == spelling(field)) {
+            let fault = Fault::new(
+                format!("the field \"{}\" carries something else already", field.value),
+                "give each its own field",
+            );
             problems.add(&field.place, format!("identity.{key}"), fault);
         }
         seen.push(field);

@@ -135,11 +135,11 @@ fn an_admin_that_others_reach_needs_a_token() {
 #[test]
 fn identity_fields_are_the_operators_and_differ() {
     assert_problems(
-        "[identity]\nsubject = \"X-Forwarded-For\"\nissuer = \"X-Id\"\nclaims = \"x-id\"",
+        "[identity]\nsubject = \"X_Forwarded-For\"\nissuer = \"X-Id\"\nclaims = \"x_id\"",
         &[
-            "sluice.toml:9: identity.subject: the field \"x-forwarded-for\" can't carry an identity; \
+            "sluice.toml:9: identity.subject: the field \"x_forwarded-for\" can't carry an identity; \
              it is the gateway's own; name another field",
-            "sluice.toml:11: identity.claims: the field \"x-id\" is there twice; give each its own field",
+            "sluice.toml:11: identity.claims: the field \"x_id\" carries something else already; give each its own field",
         ],
     );
 }

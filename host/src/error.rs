@@ -1,0 +1,151 @@
+//! Why an exchange got no answer from where it was meant to: every failure on the data path, with
+//! whose fault it is. It never says how a failure is answered; that table is the proxy's.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+/// A failure of one exchange.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The request is malformed or ambiguous; the text says how.
+    #[error("bad request: {0}")]
+    BadRequest(&'static str),
+    /// The body is malformed, or the client broke off in it.
+    #[error("the request's body is malformed or incomplete")]
+    RequestBody,
+    /// The client stopped sending in the middle of its body.
+    #[error("the client stopped sending")]
+    RequestTimeout,
+    /// The body is larger than a plugin of the chain accepts.
+    #[error("the request's body is larger than allowed")]
+    RequestTooLarge,
+    /// A plugin wants the whole body, and its content coding is unknown here.
+    #[error("the request's content coding isn't supported")]
+    RequestCoding,
+    /// No route matches.
+    #[error("no route matches")]
+    NotFound,
+    /// A route matches all but the method; `Allow` says what would do.
+    #[error("no route for this method")]
+    MethodNotAllowed(HeaderValue),
+    /// `CONNECT`, which is for forward proxies.
+    #[error("CONNECT isn't supported")]
+    Connect,
+    /// `Upgrade`, to whatever protocol.
+    #[error("protocol upgrades aren't supported")]
+    Upgrade,
+    /// Authenticators ran, and none found an identity.
+    #[error("no credentials")]
+    Unauthenticated,
+    /// A rate limit is used up; seconds until it is worth another try.
+    #[error("rate limit exceeded")]
+    RateLimited { retry_after: u64 },
+    /// The request has come through this gateway before (RFC 8586).
+    #[error("the request loops")]
+    Loop,
+
+    /// A plugin failed, and its `on_error` is `closed`.
+    #[error("plugin {plugin} failed: {kind}")]
+    Plugin { plugin: Arc<str>, kind: &'static str },
+
+    /// The cluster has no endpoint to try.
+    #[error("no endpoint available")]
+    NoEndpoint,
+    /// No connection to any endpoint tried.
+    #[error("endpoint refuses connections")]
+    ConnectFailed,
+    /// No connection within `timeouts.connect`.
+    #[error("endpoint doesn't accept connections in time")]
+    ConnectTimeout,
+    /// The connection broke before the answer's head.
+    #[error("endpoint broke the connection")]
+    Reset,
+    /// What came back is no HTTP.
+    #[error("endpoint's answer is malformed")]
+    Malformed,
+    /// No answer's head within `timeouts.first_byte`.
+    #[error("endpoint doesn't answer in time")]
+    FirstByteTimeout,
+    /// The endpoint stopped taking the request's body for `timeouts.idle`.
+    #[error("endpoint stalled")]
+    UpstreamStalled,
+    /// The answer's body broke off while a plugin waited for all of it.
+    #[error("endpoint's answer broke off")]
+    ResponseBody,
+    /// The answer's body is larger than a plugin of the chain accepts.
+    #[error("the answer's body is larger than allowed")]
+    ResponseTooLarge,
+    /// A plugin wants the whole answer, and its content coding is unknown here.
+    #[error("the answer's content coding isn't supported")]
+    ResponseCoding,
+
+    /// A defect of the gateway itself; the text is for the log.
+    #[error("internal error: {0}")]
+    Internal(&'static str),
+}
+
+/// Who caused a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    Client,
+    Plugin,
+    Upstream,
+    Gateway,
+}
+
+impl Error {
+    /// Whose fault it is. Only upstream faults count against an endpoint.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::BadRequest(_)
+            | Self::RequestBody
+            | Self::RequestTimeout
+            | Self::RequestTooLarge
+            | Self::RequestCoding
+            | Self::NotFound
+            | Self::MethodNotAllowed(_)
+            | Self::Connect
+            | Self::Upgrade
+            | Self::Unauthenticated
+            | Self::RateLimited { .. }
+            | Self::Loop => Fault::Client,
+            Self::Plugin { .. } => Fault::Plugin,
+            Self::NoEndpoint
+            | Self::ConnectFailed
+            | Self::ConnectTimeout
+            | Self::Reset
+            | Self::Malformed
+            | Self::FirstByteTimeout
+            | Self::UpstreamStalled
+            | Self::ResponseBody
+            | Self::ResponseTooLarge
+            | Self::ResponseCoding => Fault::Upstream,
+            Self::Internal(_) => Fault::Gateway,
+        }
+    }
+
+    /// Whether it is certain that no endpoint saw any of the request, so that another may be tried
+    /// whatever the method.
+    pub fn is_unsent(&self) -> bool {
+        matches!(self, Self::ConnectFailed | Self::ConnectTimeout)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_failures_to_connect_are_safe_to_repeat_for_every_method() {
+        assert!(Error::ConnectFailed.is_unsent());
+        assert!(!Error::Reset.is_unsent());
+        assert!(!Error::FirstByteTimeout.is_unsent());
+    }
+
+    #[test]
+    fn a_clients_broken_body_is_no_fault_of_the_endpoint() {
+        assert_eq!(Error::RequestBody.fault(), Fault::Client);
+        assert_eq!(Error::Reset.fault(), Fault::Upstream);
+    }
+}

@@ -1,0 +1,97 @@
+//! A TCP connection with counters that say whether anything moves. It knows nothing of HTTP and keeps
+//! no time; those who watch the counters do.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// What went over a connection so far.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    /// Bytes read.
+    pub read: Cell<u64>,
+    /// Bytes written.
+    pub written: Cell<u64>,
+    /// The last write found no room: the peer doesn't take what we send.
+    pub blocked: Cell<bool>,
+}
+
+/// A connection that counts.
+pub struct Io {
+    stream: TcpStream,
+    /// Bytes already taken from the socket, to be read first.
+    prefix: Bytes,
+    traffic: Rc<Traffic>,
+}
+
+impl Io {
+    /// As hyper wants it.
+    pub fn new(stream: TcpStream, traffic: Rc<Traffic>) -> TokioIo<Self> {
+        Self::with_prefix(stream, Bytes::new(), traffic)
+    }
+
+    /// `prefix` was read from the stream before and is read again.
+    pub fn with_prefix(stream: TcpStream, prefix: Bytes, traffic: Rc<Traffic>) -> TokioIo<Self> {
+        TokioIo::new(Self { stream, prefix, traffic })
+    }
+
+    fn wrote(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.traffic.blocked.set(result.is_pending());
+        if let Poll::Ready(Ok(count)) = &result {
+            self.traffic.written.set(self.traffic.written.get() + *count as u64);
+        }
+        result
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let result = if self.prefix.is_empty() {
+            Pin::new(&mut self.stream).poll_read(cx, buf)
+        } else {
+            let count = self.prefix.len().min(buf.remaining());
+            buf.put_slice(self.prefix.get(..count).unwrap_or_default());
+            self.prefix.advance(count);
+            Poll::Ready(Ok(()))
+        };
+        let count = buf.filled().len() - before;
+        self.traffic.read.set(self.traffic.read.get() + count as u64);
+        result
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.wrote(result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.wrote(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,120 @@
+//! One endpoint of a cluster: its address and what this gateway knows of it. Shared by all threads and
+//! carried over reloads; every field that changes is an atomic, and no two of them have to agree.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// On a cache line of its own, since all threads write to it.
+#[derive(Debug)]
+#[repr(align(64))]
+pub struct Endpoint {
+    in_flight: AtomicU32,
+    failures: AtomicU32,
+    latency_us: AtomicU64,
+    healthy: AtomicBool,
+    address: SocketAddr,
+    text: Box<str>,
+}
+
+impl Endpoint {
+    /// Healthy until something else is known.
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            in_flight: AtomicU32::new(0),
+            failures: AtomicU32::new(0),
+            latency_us: AtomicU64::new(0),
+            healthy: AtomicBool::new(true),
+            address,
+            text: address.to_string().into(),
+        }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address as text: `192.0.2.7:8080`.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Requests sent to it that haven't ended.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// Refused, reset or timed-out requests in a row.
+    pub fn failures(&self) -> u32 {
+        self.failures.load(Relaxed)
+    }
+
+    /// Time to the answer's head, moving average in microseconds; 0 if unknown.
+    pub fn latency_us(&self) -> u64 {
+        self.latency_us.load(Relaxed)
+    }
+
+    /// By health checks.
+    pub fn is_healthy(&self) -> bool {
+        self.healthy.load(Relaxed)
+    }
+
+    pub fn set_healthy(&self, healthy: bool) {
+        self.healthy.store(healthy, Relaxed);
+    }
+
+    pub(super) fn begin(&self) {
+        self.in_flight.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn end(&self) {
+        self.in_flight.fetch_sub(1, Relaxed);
+    }
+
+    /// A request was answered, with whatever status.
+    pub(super) fn succeeded(&self, latency: Duration) {
+        if self.failures.load(Relaxed) != 0 {
+            self.failures.store(0, Relaxed);
+        }
+        // Two threads may overwrite each other's sample; an average survives that.
+        let sample = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).max(1);
+        let old = self.latency_us.load(Relaxed);
+        let new = if old == 0 { sample } else { old.saturating_mul(7).saturating_add(sample) / 8 };
+        self.latency_us.store(new.max(1), Relaxed);
+    }
+
+    /// A request failed, and it was the endpoint's fault.
+    pub(super) fn failed(&self) {
+        let failures = self.failures.load(Relaxed);
+        self.failures.store(failures.saturating_add(1), Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint() -> Endpoint {
+        Endpoint::new(SocketAddr::from(([127, 0, 0, 1], 80)))
+    }
+
+    #[test]
+    fn latency_starts_with_the_first_sample_and_then_moves_slowly() {
+        let endpoint = endpoint();
+        endpoint.succeeded(Duration::from_micros(800));
+        assert_eq!(endpoint.latency_us(), 800);
+        endpoint.succeeded(Duration::from_micros(1600));
+        assert_eq!(endpoint.latency_us(), 900);
+    }
+
+    #[test]
+    fn an_answer_ends_a_row_of_failures() {
+        let endpoint = endpoint();
+        endpoint.failed();
+        endpoint.failed();
+        assert_eq!(endpoint.failures(), 2);
+        endpoint.succeeded(Duration::ZERO);
+        assert_eq!(endpoint.failures(), 0);
+        assert_eq!(endpoint.latency_us(), 1, "0 would mean unknown");
+    }
+}

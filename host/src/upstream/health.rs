@@ -1,0 +1,136 @@
+//! Active health checks: a `GET` to each endpoint now and then, on a thread of their own. They only
+//! ever change what an endpoint says of its health; they never touch the pools of the data threads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, header};
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use super::cluster::Cluster;
+use super::endpoint::Endpoint;
+use crate::config::model::HealthCheck;
+
+/// Check the endpoints of all clusters that have a health check, for ever; drop the future to stop.
+/// Endpoints of other clusters are set healthy, since nobody else would ever find them well again.
+///
+/// Runs in any tokio runtime with time and I/O.
+pub async fn run(clusters: Vec<Arc<Cluster>>) {
+    let mut checks = JoinSet::new();
+    for cluster in clusters {
+        let Some(check) = cluster.health_check() else {
+            cluster.members().iter().for_each(|member| member.endpoint.set_healthy(true));
+            continue;
+        };
+        for member in cluster.members() {
+            checks.spawn(watch(
+                Arc::clone(cluster.name()),
+                Arc::clone(&member.endpoint),
+                check.clone(),
+                cluster.host().cloned(),
+            ));
+        }
+    }
+    while checks.join_next().await.is_some() {}
+    std::future::pending::<()>().await;
+}
+
+/// Check one endpoint for ever.
+async fn watch(cluster: Arc<str>, endpoint: Arc<Endpoint>, check: HealthCheck, host: Option<HeaderValue>) {
+    let host = host.or_else(|| HeaderValue::from_str(endpoint.text()).ok());
+    let mut row = Row::default();
+    // The first ones soon, and not all at once.
+    tokio::time::sleep(check.interval.min(Duration::from_secs(1)).mul_f64(fraction())).await;
+    loop {
+        let well = tokio::time::timeout(check.timeout, probe(&endpoint, &check, host.clone())).await.unwrap_or(false);
+        if let Some(healthy) = row.add(well, endpoint.is_healthy(), &check) {
+            endpoint.set_healthy(healthy);
+            let state = if healthy { "healthy" } else { "unhealthy" };
+            tracing::warn!(cluster = &*cluster, endpoint = endpoint.text(), "endpoint is {state} now");
+        }
+        // A tenth more or less, so that many gateways don't fall into step.
+        tokio::time::sleep(check.interval.mul_f64(0.9 + 0.2 * fraction())).await;
+    }
+}
+
+/// Whether the endpoint answers with a 2xx status. A connection of its own each time: accepting
+/// one is part of being well.
+async fn probe(endpoint: &Endpoint, check: &HealthCheck, host: Option<HeaderValue>) -> bool {
+    let Ok(stream) = TcpStream::connect(endpoint.address()).await else { return false };
+    let Ok((mut sender, connection)) = http1::handshake(TokioIo::new(stream)).await else { return false };
+    let mut request = Request::new(Empty::<Bytes>::new());
+    let Ok(target) = check.path.parse() else { return false };
+    *request.uri_mut() = target;
+    let headers = request.headers_mut();
+    if let Some(host) = host {
+        headers.insert(header::HOST, host);
+    }
+    headers.insert(header::USER_AGENT, HeaderValue::from_static("sluice-health-check"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let answer = sender.send_request(request);
+    tokio::pin!(answer, connection);
+    tokio::select! {
+        answer = &mut answer => answer.is_ok_and(|answer| answer.status().is_success()),
+        // With `Connection: close` the answer and the end may come together.
+        _ = &mut connection => answer.await.is_ok_and(|answer| answer.status().is_success()),
+    }
+}
+
+/// Equal results in a row.
+#[derive(Default)]
+struct Row {
+    well: bool,
+    length: u32,
+}
+
+impl Row {
+    /// The endpoint's new health, if this result changes it.
+    fn add(&mut self, well: bool, healthy: bool, check: &HealthCheck) -> Option<bool> {
+        if self.well != well {
+            self.length = 0;
+        }
+        self.well = well;
+        self.length = self.length.saturating_add(1);
+        let wanted = if well { check.healthy_after } else { check.unhealthy_after };
+        (well != healthy && self.length >= wanted).then_some(well)
+    }
+}
+
+/// Anything from 0 to 1.
+fn fraction() -> f64 {
+    // Without randomness checks just aren't spread.
+    getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check() -> HealthCheck {
+        HealthCheck {
+            path: "/".into(),
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            unhealthy_after: 2,
+            healthy_after: 3,
+        }
+    }
+
+    #[test]
+    fn it_takes_the_whole_threshold_in_a_row_both_ways() {
+        let mut row = Row::default();
+        let mut healthy = true;
+        let results = [false, true, false, false, true, true, false, true, true, true];
+        let mut states = Vec::new();
+        for well in results {
+            healthy = row.add(well, healthy, &check()).unwrap_or(healthy);
+            states.push(healthy);
+        }
+        assert_eq!(states, [true, true, true, false, false, false, false, false, false, true]);
+    }
+}

@@ -1,0 +1,17 @@
+//! Clusters and the connections to their endpoints. Connections belong to a thread; what is known of an
+//! endpoint belongs to all. Nothing here knows of routes, plugins or who is answered.
+
+mod cluster;
+mod connection;
+mod endpoint;
+pub mod health;
+mod pool;
+mod send;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use cluster::{Cluster, Member};
+pub use endpoint::Endpoint;
+pub use pool::Pool;
+pub use send::{Caller, ThreadCluster};

@@ -1,0 +1,240 @@
+//! One request to a cluster: choose an endpoint, take or open a connection, send, wait for the answer's
+//! head, and try again where that can't do harm.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use http::{Method, Request, Response, Version};
+
+use super::cluster::{Cluster, Member};
+use super::connection::{Connection, Cut};
+use super::pool::{EndpointPool, Pool};
+use super::stream::{Download, InFlight, Upload};
+use crate::balance::{PickContext, Policy, RequestView, View};
+use crate::body::Body;
+use crate::error::{Error, Fault};
+
+/// Endpoints that one request may try when connections are refused.
+const MAX_ENDPOINTS: u32 = 3;
+
+/// A cluster on one thread: its policy's state and its idle connections.
+pub struct ThreadCluster {
+    cluster: std::sync::Arc<Cluster>,
+    policy: Box<dyn Policy>,
+    /// By index of the endpoint.
+    pools: Vec<Rc<EndpointPool>>,
+}
+
+/// What a policy may know of a request's origin.
+#[derive(Clone, Copy, Default)]
+pub struct Caller<'a> {
+    pub client: Option<IpAddr>,
+    pub request: Option<&'a dyn RequestView>,
+}
+
+impl ThreadCluster {
+    pub fn new(cluster: std::sync::Arc<Cluster>, policy: Box<dyn Policy>, pool: &Pool) -> Self {
+        let pools = cluster.members().iter().map(|member| pool.endpoint(member.endpoint.address())).collect();
+        Self { cluster, policy, pools }
+    }
+
+    #[cfg(test)]
+    pub(super) fn cluster_arc(&self) -> std::sync::Arc<Cluster> {
+        std::sync::Arc::clone(&self.cluster)
+    }
+
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Send a request and wait for the answer's head; the body follows as it comes. The target has to be
+    /// in origin-form, hop-by-hop fields gone, `Host` set. Dropping the future, or the
+    /// answer's body before its end, cancels the call.
+    ///
+    /// A refused connection is followed by another endpoint, at most three in all, since nothing was sent. A reused
+    /// connection that breaks before any byte of an answer is followed by a fresh one, once, if the request
+    /// came back unsent, or if it is idempotent (RFC 9110, section 9.2.2) and its body is at hand.
+    ///
+    /// # Errors
+    /// What [`Error`] says of upstreams and of request bodies.
+    pub async fn send(&self, request: Request<Body>, caller: Caller<'_>) -> Result<Response<Body>, Error> {
+        let mut request = request;
+        let mut tried: Vec<usize> = Vec::new();
+        let mut attempt = 1;
+        let mut last = Error::NoEndpoint;
+        loop {
+            let context = PickContext {
+                cluster: self.cluster.name(),
+                attempt,
+                tried: &tried,
+                client: caller.client,
+                request: caller.request,
+            };
+            let Some(index) = self.pick(&context) else { return Err(last) };
+            match self.send_to(index, request).await {
+                Ok(answer) => return Ok(answer),
+                Err((error, Some(unsent))) if attempt < MAX_ENDPOINTS => {
+                    request = unsent;
+                    last = error;
+                }
+                Err((error, _)) => return Err(error),
+            }
+            tried.push(index);
+            attempt += 1;
+        }
+    }
+
+    /// An endpoint that wasn't tried, by the policy or, if it insists on one that was, the next one.
+    fn pick(&self, context: &PickContext<'_>) -> Option<usize> {
+        let fits = |index: &usize| *index < self.cluster.len() && !context.tried.contains(index);
+        self.policy.pick(context, &*self.cluster).filter(fits).or_else(|| {
+            (0..self.cluster.len()).filter(fits).max_by_key(|index| self.cluster.get(*index).map(|e| e.healthy))
+        })
+    }
+
+    /// Try one endpoint. With an error comes the request if another endpoint may have it.
+    async fn send_to(
+        &self,
+        index: usize,
+        mut request: Request<Body>,
+    ) -> Result<Response<Body>, (Error, Option<Request<Body>>)> {
+        let (Some(member), Some(pool)) = (self.cluster.members().get(index), self.pools.get(index)) else {
+            return Err((Error::NoEndpoint, None));
+        };
+        let in_flight = InFlight::new(&member.endpoint);
+        let start = Instant::now();
+        if let Some(connection) = pool.take() {
+            let spare = spare(&request);
+            let error = match self.exchange(connection, request, start).await {
+                Ok((head, connection)) => return Ok(self.answer(member, start, head, connection, in_flight).await),
+                Err(failure) => failure,
+            };
+            match error {
+                Failure { request: Some(unsent), .. } => request = unsent,
+                Failure { retry: true, .. } if spare.is_some() => match spare {
+                    Some(spare) => request = spare,
+                    None => return Err((Error::Reset, None)),
+                },
+                Failure { error, .. } => return Err((self.failed(member, start, error), None)),
+            }
+        }
+        let start = Instant::now();
+        let opened = Connection::open(member.endpoint.address(), self.cluster.timeouts(), Rc::downgrade(pool)).await;
+        let connection = match opened {
+            Ok(connection) => connection,
+            Err(error) => return Err((self.failed(member, start, error), Some(request))),
+        };
+        match self.exchange(connection, request, start).await {
+            Ok((head, connection)) => Ok(self.answer(member, start, head, connection, in_flight).await),
+            Err(Failure { error, request, .. }) => Err((self.failed(member, start, error), request)),
+        }
+    }
+
+    /// Send on one connection and wait for the answer's head.
+    async fn exchange(
+        &self,
+        mut connection: Connection,
+        request: Request<Body>,
+        now: Instant,
+    ) -> Result<(Response<hyper::body::Incoming>, Connection), Failure> {
+        let state = Rc::clone(connection.state());
+        let request = request.map(|body| match body {
+            Body::Stream(inner) => Body::Stream(Box::pin(Upload { inner, state: Rc::clone(&state) })),
+            whole => whole,
+        });
+        let Some(sending) = connection.send(request, self.cluster.timeouts(), now) else {
+            return Err(Failure::from(Error::Internal("a connection without a sender was used")));
+        };
+        let mut error = match sending.await {
+            // The request carried no `Upgrade`, so a switch of protocols is nonsense.
+            Ok(head) if head.status() == http::StatusCode::SWITCHING_PROTOCOLS => return Err(Error::Malformed.into()),
+            Ok(head) => return Ok((head, connection)),
+            Err(error) => error,
+        };
+        if let Some(unsent) = error.take_message() {
+            return Err(Failure { error: Error::Reset, request: Some(unsent), retry: true });
+        }
+        if state.upload_failed() {
+            return Err(Error::RequestBody.into());
+        }
+        Err(match state.cut() {
+            Some(Cut::FirstByte) => Error::FirstByteTimeout.into(),
+            Some(Cut::ClientStalled) => Error::RequestTimeout.into(),
+            Some(Cut::Stalled | Cut::Unused) => Error::UpstreamStalled.into(),
+            None if error.error().is_parse() => Error::Malformed.into(),
+            None => Failure { error: Error::Reset, request: None, retry: !state.answer_began() },
+        })
+    }
+
+    async fn answer(
+        &self,
+        member: &Member,
+        start: Instant,
+        head: Response<hyper::body::Incoming>,
+        connection: Connection,
+        in_flight: InFlight,
+    ) -> Response<Body> {
+        let latency = start.elapsed();
+        member.endpoint.succeeded(latency);
+        self.cluster.metrics().record("ok", latency);
+        let (mut parts, incoming) = head.into_parts();
+        parts.version = Version::HTTP_11;
+        let body = Download::receive(incoming, connection, in_flight).await;
+        Response::from_parts(parts, body)
+    }
+
+    /// Count a failure where it belongs.
+    fn failed(&self, member: &Member, start: Instant, error: Error) -> Error {
+        if error.fault() == Fault::Upstream {
+            member.endpoint.failed();
+            self.cluster.metrics().record(outcome(&error), start.elapsed());
+        }
+        error
+    }
+}
+
+/// Why there was no answer on one connection.
+struct Failure {
+    error: Error,
+    /// The request, if nothing of it was sent.
+    request: Option<Request<Body>>,
+    /// The connection may just have been stale.
+    retry: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, request: None, retry: false }
+    }
+}
+
+/// Names of outcomes in [`crate::telemetry::metrics::ClusterMetrics`].
+fn outcome(error: &Error) -> &'static str {
+    match error {
+        Error::ConnectFailed => "connect",
+        Error::ConnectTimeout | Error::FirstByteTimeout | Error::UpstreamStalled => "timeout",
+        Error::Malformed => "malformed",
+        _ => "reset",
+    }
+}
+
+/// A second copy of a request that may be sent twice. Stale connections are too rare to make it worth
+/// more than copying the head; a body that comes as a stream can't be had again.
+fn spare(request: &Request<Body>) -> Option<Request<Body>> {
+    let idempotent = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+    );
+    let body = match request.body() {
+        _ if !idempotent => return None,
+        Body::Empty => Body::Empty,
+        Body::Full(bytes) => Body::Full(bytes.clone()),
+        Body::Stream(_) => return None,
+    };
+    let mut spare = Request::new(body);
+    spare.method_mut().clone_from(request.method());
+    spare.uri_mut().clone_from(request.uri());
+    spare.headers_mut().clone_from(request.headers());
+    Some(spare)
+}
