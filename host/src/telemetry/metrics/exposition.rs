@@ -174,7 +174,8 @@ impl Families {
         };
         // An address that a cluster lists twice is one endpoint here: a series must not occur twice.
         let mut seen: HashMap<(&Arc<str>, &str), usize> = HashMap::new();
-        let (mut healthy, mut in_flight): (Vec<(Labels, Number)>, Vec<(Labels, Number)>) = Default::default();
+        let mut healthy: Vec<(Labels, Number)> = Vec::new();
+        let mut in_flight: Vec<(Labels, Number)> = Vec::new();
         for endpoint in endpoints {
             if let Some(index) = seen.get(&(&endpoint.cluster, endpoint.address.as_str())) {
                 if let Some((_, Number::Count(sum))) = in_flight.get_mut(*index) {
