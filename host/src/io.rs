@@ -60,6 +60,10 @@ impl AsyncRead for Io {
             let count = self.prefix.len().min(buf.remaining());
             buf.put_slice(self.prefix.get(..count).unwrap_or_default());
             self.prefix.advance(count);
+            if self.prefix.is_empty() {
+                // Its buffer isn't needed any more.
+                self.prefix = Bytes::new();
+            }
             Poll::Ready(Ok(()))
         };
         let count = buf.filled().len() - before;

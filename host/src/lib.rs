@@ -8,5 +8,6 @@ pub mod fields;
 pub mod io;
 pub mod plugin;
 pub mod route;
+pub mod server;
 pub mod telemetry;
 pub mod upstream;

@@ -2,6 +2,7 @@
 
 pub mod capabilities;
 pub mod edit;
+pub mod chain;
 pub mod exchange;
 pub mod http_client;
 pub mod role;

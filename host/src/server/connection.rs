@@ -1,0 +1,240 @@
+//! One client connection: which protocol it speaks, hyper's machine for it, its time limits, its end.
+//! One timer serves it for all its life, moved only when it rings early or would ring too late.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use super::activity::{Activity, Answer, ClientBody, InFlight};
+use super::detect::{Protocol, detect};
+use super::drain::{Connections, Membership};
+use super::{Connection, Handler, Settings};
+use crate::body::Body;
+use crate::io::Io;
+
+/// Serves the connections of one thread.
+pub struct Server<H> {
+    handler: Rc<H>,
+    settings: Rc<Settings>,
+    http1: http1::Builder,
+    http2: http2::Builder<LocalExecutor>,
+}
+
+impl<H: Handler> Server<H> {
+    pub fn new(handler: Rc<H>, settings: Settings) -> Rc<Self> {
+        let mut http1 = http1::Builder::new();
+        // The activity's time limits stand in for hyper's, which cost a timer for each request and
+        // don't tell an idle connection from a slow head.
+        http1.header_read_timeout(None).max_buf_size(settings.max_head);
+        let mut http2 = http2::Builder::new(LocalExecutor);
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(settings.max_streams)
+            .max_pending_accept_reset_streams(20)
+            .max_local_error_reset_streams(100)
+            .max_header_list_size(32 << 10)
+            .max_send_buf_size(256 << 10)
+            .keep_alive_interval(Duration::from_secs(10))
+            .keep_alive_timeout(Duration::from_secs(5));
+        Rc::new(Self { handler, settings: Rc::new(settings), http1, http2 })
+    }
+
+    /// Serve an accepted connection in a task of its own. Call it within a `LocalSet`.
+    pub fn serve(
+        self: &Rc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        listener: &Arc<str>,
+        connections: &Rc<Connections>,
+    ) {
+        let Ok(local) = stream.local_addr() else { return };
+        let connection = Rc::new(Connection { listener: Arc::clone(listener), peer, local, scheme: "http" });
+        let server = Rc::clone(self);
+        let membership = connections.join();
+        tokio::task::spawn_local(async move { server.run(stream, connection, membership).await });
+    }
+
+    async fn run(self: Rc<Self>, mut stream: TcpStream, connection: Rc<Connection>, membership: Membership) {
+        let protocol = tokio::select! {
+            biased;
+            protocol = tokio::time::timeout(self.settings.head, detect(&mut stream)) => protocol,
+            () = membership.connections().drained() => return,
+        };
+        let Ok(Some(protocol)) = protocol else { return };
+        let activity = Activity::new();
+        let service = requests(Rc::clone(&self.handler), connection, Rc::clone(&activity));
+        match protocol {
+            Protocol::Http1(seen) => {
+                let io = Io::with_prefix(stream, seen, Rc::clone(&activity.traffic));
+                let http = self.http1.serve_connection(io, service);
+                Driver::new(http, activity, Rc::clone(&self.settings), membership).await;
+            }
+            // Boxed, so that the much more common HTTP/1 connections don't pay for its size.
+            Protocol::Http2(seen) => {
+                let io = Io::with_prefix(stream, seen, Rc::clone(&activity.traffic));
+                let http = Box::pin(self.http2.serve_connection(io, service));
+                Driver::new(http, activity, Rc::clone(&self.settings), membership).await;
+            }
+        }
+    }
+}
+
+/// Hands the requests of one connection to the handler.
+fn requests<H: Handler>(
+    handler: Rc<H>,
+    connection: Rc<Connection>,
+    activity: Rc<Activity>,
+) -> impl Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible, Future: 'static> {
+    service_fn(move |request: Request<Incoming>| {
+        let in_flight = InFlight::new(&activity);
+        let request =
+            request.map(|body| if body.is_end_stream() { Body::Empty } else { Body::stream(ClientBody(body)) });
+        let answer = Rc::clone(&handler).handle(request, Rc::clone(&connection));
+        async move { Ok(answer.await.map(|body| Answer { body, _in_flight: in_flight })) }
+    })
+}
+
+/// Tasks that hyper starts stay on the thread.
+#[derive(Clone, Copy)]
+struct LocalExecutor;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async move {
+            future.await;
+        });
+    }
+}
+
+/// What [`Driver`] wants of hyper's two kinds of connections.
+trait Http: Future<Output = hyper::Result<()>> {
+    /// Requests overlap.
+    const SHARED: bool;
+    fn shut_down(self: Pin<&mut Self>);
+}
+
+impl<S> Http for http1::Connection<TokioIo<Io>, S>
+where
+    S: Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible>,
+{
+    const SHARED: bool = false;
+
+    fn shut_down(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<S> Http for Pin<Box<http2::Connection<TokioIo<Io>, S, LocalExecutor>>>
+where
+    S: Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible, Future: 'static>,
+{
+    const SHARED: bool = true;
+
+    fn shut_down(self: Pin<&mut Self>) {
+        self.get_mut().as_mut().graceful_shutdown();
+    }
+}
+
+/// Drives a connection until it ends, or has been idle, unfinished or unread for too long.
+struct Driver<C> {
+    http: C,
+    activity: Rc<Activity>,
+    settings: Rc<Settings>,
+    membership: Membership,
+    timer: Pin<Box<Sleep>>,
+    /// The timer was polled since it was set, and the drain knows this task.
+    started: bool,
+    shutting_down: bool,
+    /// It was idle for long, and is closing.
+    said_goodbye: bool,
+}
+
+impl<C: Http + Unpin> Driver<C> {
+    fn new(http: C, activity: Rc<Activity>, settings: Rc<Settings>, membership: Membership) -> Self {
+        let timer = Box::pin(tokio::time::sleep(settings.keep_alive));
+        Self { http, activity, settings, membership, timer, started: false, shutting_down: false, said_goodbye: false }
+    }
+
+    /// Close an idle connection as its protocol wants it.
+    fn say_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.said_goodbye = true;
+        self.shutting_down = true;
+        Pin::new(&mut self.http).shut_down();
+        self.set_timer(self.settings.head, cx);
+        Pin::new(&mut self.http).poll(cx).map(|_| ())
+    }
+
+    fn set_timer(&mut self, after: Duration, cx: &mut Context<'_>) {
+        self.timer.as_mut().reset(tokio::time::Instant::now() + after);
+        let _ = self.timer.as_mut().poll(cx);
+    }
+
+    /// Ready when the connection has to be given up.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let deadline = self.activity.deadline(&self.settings);
+            let rang = self.timer.is_elapsed();
+            match deadline {
+                Some(deadline) if rang && deadline <= Instant::now() => return Poll::Ready(()),
+                Some(deadline) if rang || deadline < self.timer.deadline().into_std() => {
+                    self.timer.as_mut().reset(deadline.into());
+                }
+                // Nothing limits a busy connection from here; look again in a while.
+                None if rang => self.timer.as_mut().reset(tokio::time::Instant::now() + self.settings.keep_alive),
+                _ => return Poll::Pending,
+            }
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl<C: Http + Unpin> Future for Driver<C> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if !this.started {
+            this.started = true;
+            this.membership.set_waker(cx.waker());
+            let _ = this.timer.as_mut().poll(cx);
+        }
+        if !this.shutting_down && this.membership.connections().is_draining() {
+            this.shutting_down = true;
+            Pin::new(&mut this.http).shut_down();
+        }
+        // An error has no one to be told to: the client is gone, or was answered by hyper.
+        if Pin::new(&mut this.http).poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        this.activity.observe(C::SHARED);
+        if !this.said_goodbye {
+            ready!(this.poll_deadline(cx));
+            if !this.activity.is_waiting() {
+                return Poll::Ready(());
+            }
+            return this.say_goodbye(cx);
+        }
+        ready!(this.timer.as_mut().poll(cx));
+        if this.activity.is_idle() {
+            return Poll::Ready(());
+        }
+        this.set_timer(this.settings.keep_alive, cx);
+        Poll::Pending
+    }
+}

@@ -1,0 +1,73 @@
+//! Listeners and client connections: from a socket to requests and back. It is handed a [`Handler`] and
+//! knows nothing of routes, plugins or clusters.
+
+mod accept;
+mod activity;
+mod connection;
+mod detect;
+mod drain;
+mod listener;
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use accept::accept;
+pub use connection::Server;
+pub use drain::Connections;
+pub use listener::{BindError, Bound, bind};
+
+use crate::body::Body;
+
+/// What answers requests.
+pub trait Handler: 'static {
+    /// Answer one request. The future is dropped when the client goes away.
+    fn handle(
+        self: Rc<Self>,
+        request: http::Request<Body>,
+        connection: Rc<Connection>,
+    ) -> impl Future<Output = http::Response<Body>> + 'static;
+}
+
+/// What is known of a client connection, the same for all its requests.
+#[derive(Debug)]
+pub struct Connection {
+    /// The listener that accepted it.
+    pub listener: Arc<str>,
+    pub peer: SocketAddr,
+    pub local: SocketAddr,
+    /// `http` or `https`.
+    pub scheme: &'static str,
+}
+
+/// How client connections are treated.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// From the first byte of a request to the end of its head; also for the first bytes of a connection,
+    /// which tell HTTP/1 from HTTP/2.
+    pub head: Duration,
+    /// Between an answer and the next request.
+    pub keep_alive: Duration,
+    /// For a client that doesn't read its answer.
+    pub stalled: Duration,
+    /// The largest head of an HTTP/1 request in bytes.
+    pub max_head: usize,
+    /// HTTP/2: streams at a time.
+    pub max_streams: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(5),
+            keep_alive: Duration::from_secs(75),
+            stalled: Duration::from_secs(60),
+            max_head: 64 << 10,
+            max_streams: 100,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Everything derived from one configuration and one set of components.
+
+pub mod thread;

@@ -1,0 +1,53 @@
+//! A snapshot on one data thread: what the pipeline reads for each exchange. Everything here was looked
+//! up and checked when the snapshot was built; exchanges keep the one that they started with.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::balance::WeightedChoice;
+use crate::config::model::{IdentityFields, Redirect, Respond};
+use crate::fields::Pseudonym;
+use crate::plugin::chain::Chain;
+use crate::route::Table;
+use crate::telemetry::metrics::RouteMetrics;
+use crate::upstream::ThreadCluster;
+
+/// What one thread serves by.
+pub struct ThreadSnapshot {
+    /// Different for each published snapshot of this gateway.
+    pub version: u64,
+    /// The gateway's name in `Via` and `CDN-Loop`.
+    pub pseudonym: Pseudonym,
+    pub trusted_proxies: Vec<IpNet>,
+    /// Apart from the snapshot, since long streams need it to the end.
+    pub identity: Rc<IdentityFields>,
+    /// Names, by the index that [`Table::find`] wants.
+    pub listeners: Vec<Arc<str>>,
+    pub table: Arc<Table>,
+    /// By the index that [`Table::find`] gives.
+    pub routes: Vec<Rc<ThreadRoute>>,
+    /// Of requests that no route matched.
+    pub unmatched: Arc<RouteMetrics>,
+}
+
+/// A route on one thread.
+pub struct ThreadRoute {
+    pub name: Arc<str>,
+    pub chain: Chain,
+    pub destination: ThreadDestination,
+    /// Let requests without identity pass.
+    pub anonymous: bool,
+    pub metrics: Arc<RouteMetrics>,
+}
+
+/// Where a route's requests go, with the names resolved.
+pub enum ThreadDestination {
+    /// One cluster or several with weights; `choice` has as many weights as there are clusters.
+    Clusters { clusters: Vec<Rc<ThreadCluster>>, choice: WeightedChoice },
+    Redirect(Redirect),
+    Respond(Respond),
+    /// The chain ends in an aggregate plugin.
+    Chain,
+}
