@@ -1,7 +1,14 @@
 //! Choosing an endpoint: the policy trait and the built-in policies. Pure: nothing here knows what an
 //! endpoint really is, opens a connection or reads a clock.
 
+mod round_robin;
+mod smooth;
+mod weighted;
+
 use std::net::IpAddr;
+
+pub use round_robin::RoundRobin;
+pub use weighted::WeightedChoice;
 
 /// The endpoints of a cluster as a policy sees them, by index.
 pub trait View {
