@@ -9,5 +9,6 @@ pub mod io;
 pub mod plugin;
 pub mod route;
 pub mod server;
+pub mod snapshot;
 pub mod telemetry;
 pub mod upstream;

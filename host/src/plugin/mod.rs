@@ -1,8 +1,8 @@
 //! Plugins: what they see, what they may do, and what runs them.
 
 pub mod capabilities;
-pub mod edit;
 pub mod chain;
+pub mod edit;
 pub mod exchange;
 pub mod http_client;
 pub mod role;

@@ -45,7 +45,10 @@ pub struct ThreadRoute {
 /// Where a route's requests go, with the names resolved.
 pub enum ThreadDestination {
     /// One cluster or several with weights; `choice` has as many weights as there are clusters.
-    Clusters { clusters: Vec<Rc<ThreadCluster>>, choice: WeightedChoice },
+    Clusters {
+        clusters: Vec<Rc<ThreadCluster>>,
+        choice: WeightedChoice,
+    },
     Redirect(Redirect),
     Respond(Respond),
     /// The chain ends in an aggregate plugin.
