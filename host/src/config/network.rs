@@ -8,9 +8,10 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 
 use super::document::Node;
-use super::model::HostPattern;
+use super::model::{HostPattern, IdentityFields};
 use super::problem::{Fault, quote};
 use super::values::{integer, string, text};
+use crate::fields::is_gateway_owned;
 
 /// An address to listen on. Port 0 lets the system choose.
 pub(super) fn listen_address(node: Node<'_>) -> Result<SocketAddr, Fault> {
@@ -228,33 +229,9 @@ pub(super) fn token(node: Node<'_>) -> Result<Arc<str>, Fault> {
     Ok(written.into())
 }
 
-/// Fields that the gateway itself writes, removes or depends on.
-const RESERVED: [&str; 19] = [
-    "connection",
-    "content-length",
-    "expect",
-    "forwarded",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "cdn-loop",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-];
-
 /// Refuses the fields that are the gateway's own.
 pub(super) fn not_reserved(name: &HeaderName, what: &str) -> Result<(), Fault> {
-    // Some servers take one for the other.
-    if RESERVED.contains(&name.as_str().replace('_', "-").as_str()) {
+    if is_gateway_owned(name, &IdentityFields::default()) {
         return Err(Fault::new(format!("the field \"{name}\" {what}; it is the gateway's own"), "name another field"));
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! Builders of routes and requests for the tests of this module.
 
+mod agreement;
 mod properties;
 mod search;
 
