@@ -327,3 +327,6 @@ fn is_gateway_owned(name: &HeaderName, own: &IdentityFields) -> bool {
 fn normalize(path: &str) -> Result<String, String> {
     Ok(path.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,15 @@
 //! A plugin as a snapshot holds it: its component, what it was lent and its configuration. Makes instances,
 //! and the part of the plugin that belongs to one thread.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::component::Component;
 use super::error::ConfigureError;
-use super::guest::Lent;
+use super::guest::{Lent, Time};
 use super::instance::{Instance, StartError};
 use super::pool::Pool;
 use super::thread::{Here, Nowhere};
@@ -19,6 +21,9 @@ use crate::telemetry::metrics::PluginMetrics;
 /// Instances that take longer than this to start are started on a thread of their own when a request
 /// needs one, so that its neighbours don't wait: Python's take 1.5-1.9 ms, QuickJS's 0.2-0.4.
 const DEAR: Duration = Duration::from_micros(150);
+
+/// The least time that an instance gets to start in while its thread waits for it.
+const STARTS_NOW: Duration = Duration::from_millis(10);
 
 /// Everything that instances of one plugin are made from.
 pub(crate) struct Blueprint {
@@ -53,7 +58,8 @@ impl Factory {
         }
         let start = || {
             let begun = Instant::now();
-            let started = wait_for(Instance::start(&component, lent.clone(), None, configured.config.reveal()));
+            let time = Time::new(lent.limits.configure, true);
+            let started = wait_for(Instance::start(&component, lent.clone(), None, configured.config.reveal(), time));
             started.map(|instance| (instance, begun.elapsed() > DEAR)).map_err(|error| explain(error, &lent))
         };
         let (mut instance, mut dear) = start()?;
@@ -101,23 +107,22 @@ impl Blueprint {
             .unwrap_or_else(|error| Err(StartError::Failed(format!("the thread that started it failed: {error}"))))
     }
 
-    /// The same for a caller that can't wait.
+    /// The same for a caller that can't wait: the guest doesn't yield, so it gets little time.
     pub(crate) fn start_now(&self, client: Arc<dyn HttpClient>) -> Result<Box<Instance>, StartError> {
-        let mut starting = std::pin::pin!(self.start_here(client));
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        // It only yields at ticks, and then goes on at once.
-        let until = Instant::now() + self.lent.limits.configure;
-        loop {
-            match starting.as_mut().poll(&mut context) {
-                std::task::Poll::Ready(started) => return started,
-                std::task::Poll::Pending if Instant::now() > until => return Err(StartError::Time),
-                std::task::Poll::Pending => {}
-            }
+        let limit = self.lent.limits.configure.min(self.lent.limits.time.max(STARTS_NOW));
+        let starting = pin!(self.start_within(client, Time::new(limit, false)));
+        match starting.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(started) => started,
+            Poll::Pending => Err(StartError::Deadline),
         }
     }
 
     async fn start_here(&self, client: Arc<dyn HttpClient>) -> Result<Box<Instance>, StartError> {
-        Instance::start(&self.component, self.lent.clone(), Some(client), self.config.reveal()).await
+        self.start_within(client, Time::new(self.lent.limits.configure, true)).await
+    }
+
+    async fn start_within(&self, client: Arc<dyn HttpClient>, time: Time) -> Result<Box<Instance>, StartError> {
+        Instance::start(&self.component, self.lent.clone(), Some(client), self.config.reveal(), time).await
     }
 }
 

@@ -53,12 +53,13 @@ pub(crate) enum StartError {
 }
 
 impl Instance {
-    /// Start an instance and give it its configuration.
+    /// Start an instance and give it its configuration, within `time`.
     pub(crate) async fn start(
         component: &Component,
         lent: Arc<Lent>,
         client: Option<Arc<dyn HttpClient>>,
         config: &str,
+        time: Time,
     ) -> Result<Box<Self>, StartError> {
         let limits = lent.limits.clone();
         let pre = component.pre();
@@ -69,7 +70,7 @@ impl Instance {
         // A guest can't hand over more than it has, even if it points to the same bytes again and again.
         store.set_hostcall_fuel(limits.memory.max(1 << 20));
         store.set_epoch_deadline(1);
-        store.data_mut().begin(Subject::Nothing, Time::new(limits.configure, true));
+        store.data_mut().begin(Subject::Nothing, time);
         let meter = store.data().meter.clone();
 
         let started = {
@@ -225,6 +226,10 @@ async fn bounded<F: Future>(
         meter.stop();
         if let Poll::Ready(result) = polled {
             return Poll::Ready(Ok(result));
+        }
+        if tokio::runtime::Handle::try_current().is_err() {
+            // Nobody can wake a call outside of a runtime.
+            return Poll::Ready(Err(DeadlinePassed));
         }
         let alarm = alarm.get_or_insert_with(|| {
             let latest = Instant::now() + limit;
