@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
@@ -20,6 +20,8 @@ use super::error::HostError;
 
 /// Files kept; the longest unused ones go first.
 const MOST_FILES: usize = 256;
+/// Files written between looks at how many there are.
+const PRUNE_EVERY: usize = 64;
 /// Before each file's content: what it is, and the content's SHA-256.
 const MAGIC: &[u8; 8] = b"sluice01";
 const HEADER: usize = MAGIC.len() + 32;
@@ -29,6 +31,7 @@ const MAX_FILE: u64 = 1 << 30;
 /// A directory of compiled components.
 pub(crate) struct Cache {
     directory: PathBuf,
+    stored: AtomicUsize,
 }
 
 impl Cache {
@@ -45,7 +48,7 @@ impl Cache {
             return Err(fault("it is no directory".into()));
         }
         check_owner(&metadata).map_err(fault)?;
-        let cache = Self { directory: directory.to_owned() };
+        let cache = Self { directory: directory.to_owned(), stored: AtomicUsize::new(0) };
         cache.prune();
         Ok(cache)
     }
@@ -84,6 +87,9 @@ impl Cache {
         };
         if let Err(error) = write(&path, &compiled) {
             tracing::warn!(file = %path.display(), %error, "a compiled plugin can't be kept");
+        }
+        if self.stored.fetch_add(1, Ordering::Relaxed) % PRUNE_EVERY == PRUNE_EVERY - 1 {
+            self.prune();
         }
     }
 
@@ -197,6 +203,18 @@ mod tests {
         assert!(cache.load(&engine, "d").is_some());
         fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
         assert!(cache.load(&engine, "d").is_none(), "others may write to it");
+    }
+
+    #[test]
+    fn stays_bounded() {
+        let directory = tempfile::tempdir().unwrap();
+        let (engine, cache) = (engine(), Cache::open(&directory.path().join("c")).unwrap());
+        let component = component(&engine);
+        for index in 0..MOST_FILES + 2 * PRUNE_EVERY {
+            cache.store(&engine, &index.to_string(), &component);
+        }
+        assert_eq!(fs::read_dir(directory.path().join("c")).unwrap().count(), MOST_FILES);
+        assert!(cache.load(&engine, &(MOST_FILES + 2 * PRUNE_EVERY - 1).to_string()).is_some(), "the newest stays");
     }
 
     #[test]

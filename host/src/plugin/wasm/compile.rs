@@ -24,8 +24,10 @@ pub(crate) struct Compiler {
     linker: wasmtime::component::Linker<Guest>,
     cache: Cache,
     workers: rayon::ThreadPool,
-    /// By digest of the file. Locked while one is compiled: two at once would take memory twice.
+    /// By digest of the file.
     known: Mutex<HashMap<String, Weak<Component>>>,
+    /// Held while one is compiled: two at once would take memory twice.
+    busy: Mutex<()>,
 }
 
 impl Compiler {
@@ -39,7 +41,7 @@ impl Compiler {
             })
             .build()
             .map_err(|error| HostError::Engine(format!("can't start the compiler's threads: {error}")))?;
-        Ok(Self { engine, linker, cache, workers, known: Mutex::default() })
+        Ok(Self { engine, linker, cache, workers, known: Mutex::default(), busy: Mutex::default() })
     }
 
     /// Check and compile a file. Takes its time: call it on a thread that may block.
@@ -49,8 +51,12 @@ impl Compiler {
     pub(crate) fn load(&self, bytes: &[u8]) -> Result<Arc<Component>, LoadError> {
         let kind = inspect::kind(bytes)?;
         let digest = inspect::digest(bytes);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(component) = known.get(&digest).and_then(Weak::upgrade) {
+        if let Some(component) = self.known(&digest) {
+            return Ok(component);
+        }
+        let _alone = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        // Someone else may have wanted the same.
+        if let Some(component) = self.known(&digest) {
             return Ok(component);
         }
         let encoded;
@@ -72,9 +78,14 @@ impl Compiler {
             }
         };
         let component = Arc::new(Component::new(inspection, self.link(&compiled)?));
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, component| component.strong_count() > 0);
         known.insert(digest, Arc::downgrade(&component));
         Ok(component)
+    }
+
+    fn known(&self, digest: &str) -> Option<Arc<Component>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(digest).and_then(Weak::upgrade)
     }
 
     fn compile(&self, binary: &[u8]) -> Result<wasmtime::component::Component, LoadError> {

@@ -43,7 +43,9 @@ pub(crate) fn build() -> Result<Engine, HostError> {
     let engine = loop {
         match Engine::new(&config(instances)) {
             Ok(engine) => break engine,
-            Err(error) if instances <= FEWEST_INSTANCES => return Err(HostError::Engine(format!("{error:#}"))),
+            Err(error) if instances <= FEWEST_INSTANCES => {
+                return Err(HostError::Engine(format!("{error:#}; if address space is scarce, raise `ulimit -v`")));
+            }
             Err(_) => instances /= 2,
         }
     };
