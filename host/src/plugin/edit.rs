@@ -8,6 +8,8 @@ use http::{Method, StatusCode};
 
 use super::exchange::{Exchange, LocalResponse, RequestHead};
 use crate::config::model::IdentityFields;
+use crate::fields::is_gateway_owned;
+use crate::route::normalize;
 
 /// The most fields in one head.
 pub const MAX_FIELDS: usize = 128;
@@ -101,13 +103,10 @@ fn checked_path(path: &str) -> Result<String, EditError> {
     if path.len() > MAX_TARGET {
         return Err(too_long("path", MAX_TARGET));
     }
-    if !path.starts_with('/') {
-        return Err(EditError::Invalid("the path must start with `/`".into()));
+    match normalize(path) {
+        Ok(path) => Ok(path.into_owned()),
+        Err(error) => Err(EditError::Invalid(error.to_string())),
     }
-    if path.contains(['?', '#']) {
-        return Err(EditError::Invalid("the path must not contain `?` or `#`; encode them as %3F and %23".into()));
-    }
-    normalize(path).map_err(EditError::Invalid)
 }
 
 fn check_query(query: &str) -> Result<(), EditError> {
@@ -316,16 +315,6 @@ impl Exchange {
 /// Enough of a text to recognise it, without characters that play tricks on a terminal.
 fn clip(text: &str) -> String {
     text.chars().take(64).flat_map(char::escape_default).collect()
-}
-
-fn is_gateway_owned(name: &HeaderName, own: &IdentityFields) -> bool {
-    let identity = [&own.subject, &own.issuer, &own.claims];
-    identity.into_iter().flatten().any(|field| field == name)
-        || ["host", "content-length", "transfer-encoding", "connection", "via", "cdn-loop"].contains(&name.as_str())
-}
-
-fn normalize(path: &str) -> Result<String, String> {
-    Ok(path.to_owned())
 }
 
 #[cfg(test)]
