@@ -104,6 +104,11 @@ impl Hooks {
         self.0 & other.0 == other.0
     }
 
+    /// Whether any of `other` is among these.
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }

@@ -1,3 +1,126 @@
-//! Everything derived from one configuration and one set of components.
+//! Everything derived from one configuration and one set of components: immutable, swapped whole. Who
+//! holds one may use all of it for as long as he likes. Nothing here reads files or runs a plugin.
 
+mod check;
+mod plugin;
+pub mod status;
 pub mod thread;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+pub use check::{Conflict, check, problem};
+pub use plugin::PluginEntry;
+
+use crate::config::model::{Config, Destination};
+use crate::route::Table;
+use crate::telemetry::metrics::{Metrics, RouteMetrics, SnapshotLife};
+use crate::upstream::Cluster;
+
+/// Plugins by name.
+pub type Plugins = BTreeMap<Arc<str>, Arc<PluginEntry>>;
+
+/// What serves.
+pub struct Snapshot {
+    config: Arc<Config>,
+    table: Arc<Table>,
+    plugins: Plugins,
+    /// By index of the configuration's clusters.
+    clusters: Vec<Arc<Cluster>>,
+    /// By index of the configuration's routes.
+    routes: Vec<Arc<RouteMetrics>>,
+    _life: SnapshotLife,
+}
+
+impl Snapshot {
+    /// Put the parts together. `plugins` has every plugin that the configuration's routes and clusters
+    /// name. What hasn't changed since `previous` is taken over: clusters with their endpoints' health
+    /// and load, and the compiled routes.
+    ///
+    /// # Errors
+    /// The plugins don't have the hooks that their places ask for.
+    pub fn build(
+        config: Arc<Config>,
+        plugins: Plugins,
+        previous: Option<&Self>,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, Vec<Conflict>> {
+        let conflicts = check::check(&config, &plugins);
+        if !conflicts.is_empty() {
+            return Err(conflicts);
+        }
+        let same = previous.filter(|previous| Arc::ptr_eq(&previous.config, &config));
+        let (table, clusters, routes) = match same {
+            Some(same) => (Arc::clone(&same.table), same.clusters.clone(), same.routes.clone()),
+            None => (
+                Arc::new(Table::build(&config.routes)),
+                clusters(&config, previous, metrics),
+                config.routes.iter().map(|route| metrics.route(&route.name)).collect(),
+            ),
+        };
+        Ok(Self { config, table, plugins, clusters, routes, _life: metrics.snapshot_lives() })
+    }
+
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    pub fn plugins(&self) -> &Plugins {
+        &self.plugins
+    }
+
+    /// By index of the configuration's clusters.
+    pub fn clusters(&self) -> &[Arc<Cluster>] {
+        &self.clusters
+    }
+
+    /// By index of the configuration's routes.
+    pub fn route_metrics(&self) -> &[Arc<RouteMetrics>] {
+        &self.routes
+    }
+
+    /// Where requests of a route go, in words.
+    pub fn describe_destination(&self, destination: &Destination) -> String {
+        let cluster = |index: &usize| self.config.clusters.get(*index).map_or("?", |cluster| &cluster.name);
+        match destination {
+            Destination::Clusters(clusters) => match clusters.as_slice() {
+                [(index, _)] => format!("cluster {}", cluster(index)),
+                several => {
+                    let parts: Vec<String> =
+                        several.iter().map(|(index, weight)| format!("{} ({weight})", cluster(index))).collect();
+                    format!("clusters {}", parts.join(", "))
+                }
+            },
+            Destination::Redirect(redirect) => format!("redirect {}", redirect.status.as_u16()),
+            Destination::Respond(respond) => format!("respond {}", respond.status.as_u16()),
+            Destination::Chain => "the last plugin".to_owned(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot").field("plugins", &self.plugins.keys()).finish_non_exhaustive()
+    }
+}
+
+fn clusters(config: &Config, previous: Option<&Snapshot>, metrics: &Metrics) -> Vec<Arc<Cluster>> {
+    let known: HashMap<&str, (&Arc<Cluster>, &crate::config::model::Cluster)> = previous
+        .map(|previous| {
+            let configured = previous.clusters.iter().zip(&previous.config.clusters);
+            configured.map(|(cluster, config)| (&*config.name, (cluster, config))).collect()
+        })
+        .unwrap_or_default();
+    let build = |config: &crate::config::model::Cluster| match known.get(&*config.name) {
+        Some((cluster, before)) if *before == config => Arc::clone(cluster),
+        before => {
+            let before = before.map(|(cluster, _)| &***cluster);
+            Arc::new(Cluster::new(config, before, metrics.cluster(&config.name)))
+        }
+    };
+    config.clusters.iter().map(build).collect()
+}

@@ -66,10 +66,12 @@ impl Metrics {
             Reload::Unchanged => &self.reloads.unchanged,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        if outcome == Reload::Published {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            self.published_at.store(now.as_secs(), Ordering::Relaxed);
-        }
+    }
+
+    /// A snapshot, the first or a later one, serves from now on.
+    pub fn published(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.published_at.store(now.as_secs(), Ordering::Relaxed);
     }
 
     /// How many files are refused now.

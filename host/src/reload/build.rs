@@ -1,0 +1,432 @@
+//! From files to the next snapshot. The unit of refusal is the file: a component that doesn't work keeps
+//! its last good version, a configuration that doesn't work keeps the one that serves, and everything else
+//! goes on. Blocks for as long as compiling takes; never call it on a thread that serves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::choose::{Choice, NoVersion, Refused, Sources, dropped_plugin, needed};
+use super::components::{Components, Version};
+use super::lastgood::LastGood;
+use super::load;
+use super::report;
+use super::watch::Watched;
+use crate::config::model::Config;
+use crate::config::{self, Problem};
+use crate::plugin::wasm::PluginHost;
+use crate::snapshot::status::{ConfigurationStatus, State, Status};
+use crate::snapshot::{Conflict, Plugins, Snapshot, check};
+use crate::telemetry::metrics::{Metrics, Reload};
+
+/// What has to be done outside before a configuration can serve.
+pub trait Prepare {
+    /// Bind the addresses that it listens on, as far as they aren't bound.
+    ///
+    /// # Errors
+    /// What can't be bound.
+    fn prepare(&self, config: &Config) -> Result<(), Vec<Problem>>;
+}
+
+/// Builds one snapshot after the other.
+pub struct Builder {
+    path: PathBuf,
+    host: Arc<PluginHost>,
+    metrics: Arc<Metrics>,
+    last_good: Option<LastGood>,
+    components: Components,
+    /// What the configuration was made from when it was last read.
+    read: Option<Read>,
+    /// A configuration that is right by itself, but not with the components or addresses as they were.
+    pending: Option<Read>,
+    running: Option<Running>,
+    status: Status,
+    /// Digest by plugin of what [`LastGood`] has.
+    kept: BTreeMap<Arc<str>, String>,
+}
+
+/// A configuration, and what it was made from.
+#[derive(Clone)]
+struct Read {
+    config: Option<Arc<Config>>,
+    digest: [u8; 32],
+    /// The dropped files: routes can name them.
+    dropped: Vec<PathBuf>,
+    files: Vec<PathBuf>,
+    include_directories: Vec<PathBuf>,
+}
+
+struct Running {
+    snapshot: Arc<Snapshot>,
+    digest: [u8; 32],
+    /// What was configured at the start and can't change since.
+    fixed: Fixed,
+}
+
+#[derive(Clone, PartialEq)]
+struct Fixed {
+    threads: usize,
+    admin: Option<std::net::SocketAddr>,
+    cache: PathBuf,
+}
+
+/// What came of one run.
+#[derive(Debug)]
+pub struct Built {
+    /// What is to serve from now on, if that changes.
+    pub snapshot: Option<Arc<Snapshot>>,
+    pub status: Status,
+    pub outcome: Reload,
+    pub watched: Watched,
+}
+
+/// Plugins chosen for a configuration, and the snapshot made of them.
+struct Assembled {
+    choices: BTreeMap<Arc<str>, Choice>,
+    snapshot: Snapshot,
+}
+
+impl Builder {
+    /// For the configuration in the file `path`.
+    pub fn new(path: PathBuf, host: Arc<PluginHost>, metrics: Arc<Metrics>, last_good: Option<LastGood>) -> Self {
+        Self {
+            path,
+            components: Components::new(host.clone()),
+            host,
+            metrics,
+            last_good,
+            read: None,
+            pending: None,
+            running: None,
+            status: Status::default(),
+            kept: BTreeMap::new(),
+        }
+    }
+
+    /// The first snapshot.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration. A plugin that doesn't work is no error; its status says so.
+    pub fn start(&mut self, prepare: &dyn Prepare) -> Result<Built, Vec<Problem>> {
+        let (read, problems) = self.read();
+        let config = read.config.clone().ok_or(problems)?;
+        let digest = read.digest;
+        self.read = Some(read);
+        self.refresh(&[&config], &BTreeSet::new());
+        let assembled = self.assemble(&config)?;
+        prepare.prepare(&config)?;
+        Ok(self.settle(assembled, digest, Vec::new()))
+    }
+
+    /// The next snapshot, of what the files hold now. `unsettled` ones are left as they are. There must
+    /// have been a first one.
+    pub fn rebuild(&mut self, prepare: &dyn Prepare, unsettled: &BTreeSet<PathBuf>) -> Option<Built> {
+        let running = self.running.as_ref()?;
+        let (current, mut digest) = (running.snapshot.config().clone(), running.digest);
+        let (candidate, mut problems) = self.candidate(unsettled);
+        let next = candidate.as_ref().and_then(|read| read.config.clone());
+        let configs: Vec<&Config> = [Some(&current), next.as_ref()].into_iter().flatten().map(|c| &**c).collect();
+        self.refresh(&configs, unsettled);
+        let mut assembled = None;
+        if let (Some(read), Some(next)) = (candidate, next) {
+            match self.assemble(&next).and_then(|assembled| prepare.prepare(&next).map(|()| assembled)) {
+                Ok(new) => {
+                    (assembled, digest, self.pending) = (Some(new), read.digest, None);
+                    problems.clear();
+                }
+                Err(refused) => (self.pending, problems) = (Some(read), refused),
+            }
+        }
+        let assembled = match assembled {
+            Some(assembled) => assembled,
+            // With the versions that serve, the configuration that serves always fits.
+            None => match self.assemble(&current) {
+                Ok(assembled) => assembled,
+                Err(refused) => {
+                    refused.iter().for_each(|problem| tracing::error!(%problem, "nothing new can be published"));
+                    return None;
+                }
+            },
+        };
+        Some(self.settle(assembled, digest, problems))
+    }
+
+    /// Everything that is wrong, with the configuration or with any component.
+    ///
+    /// # Errors
+    /// All of it.
+    pub fn check(&mut self) -> Result<Status, Vec<Problem>> {
+        let (read, problems) = self.read();
+        let config = read.config.clone().ok_or(problems)?;
+        self.read = Some(read);
+        self.refresh(&[&config], &BTreeSet::new());
+        let directory = &config.plugins.directory;
+        let mut problems = Vec::new();
+        let mut choices = BTreeMap::new();
+        for plugin in needed(&config) {
+            match self.sources().from_file(&plugin, &config) {
+                Ok(entry) => drop(choices.insert(plugin.name.clone(), Choice { entry, refused: None })),
+                Err(refused) => problems.push(refused.problem(&plugin, directory)),
+            }
+        }
+        let plugins: Plugins = choices.iter().map(|(name, choice)| (name.clone(), choice.entry.clone())).collect();
+        problems.extend(check(&config, &plugins).into_iter().map(|conflict| conflict.problem));
+        let status = self.describe(&config, &choices, Vec::new());
+        for file in status.plugins.iter().filter(|plugin| plugin.state == State::Refused) {
+            problems.push(Problem {
+                file: directory.join(&file.file),
+                line: 0,
+                key: format!("plugin \"{}\"", file.name),
+                message: file.reason.clone().unwrap_or_default(),
+                remedy: String::new(),
+            });
+        }
+        if problems.is_empty() { Ok(status) } else { Err(problems) }
+    }
+
+    /// What the configuration's files say now, and what is wrong with them.
+    fn read(&self) -> (Read, Vec<Problem>) {
+        // Before the configuration is read: a file that is dropped meanwhile is seen the next time.
+        let listing = |config: Option<&Config>| config.map(|config| load::list(&config.plugins.directory));
+        let running = self.running.as_ref().map(|running| &**running.snapshot.config());
+        let before = listing(running);
+        let loaded = config::load_watched(&self.path);
+        let (config, problems) = match loaded.outcome {
+            Ok(config) => (Some(Arc::new(config)), Vec::new()),
+            Err(problems) => (None, problems),
+        };
+        let dropped = before.or_else(|| listing(config.as_deref())).unwrap_or_default();
+        let (digest, files, include_directories) = (loaded.digest, loaded.files, loaded.include_directories);
+        (Read { config, digest, dropped, files, include_directories }, problems)
+    }
+
+    /// A configuration that might replace the one that serves, or what is wrong with it.
+    fn candidate(&mut self, unsettled: &BTreeSet<PathBuf>) -> (Option<Read>, Vec<Problem>) {
+        let known = |builder: &Self| (builder.pending.clone(), builder.status.configuration.problems.clone());
+        let is_part = |file: &PathBuf| {
+            self.read.as_ref().is_some_and(|read| {
+                let included = file.parent().is_some_and(|parent| read.include_directories.iter().any(|d| d == parent));
+                included || read.files.contains(file)
+            })
+        };
+        if unsettled.iter().any(is_part) {
+            return known(self);
+        }
+        let (read, problems) = self.read();
+        let same = |before: &Read| (before.digest, &before.dropped) == (read.digest, &read.dropped);
+        if self.read.as_ref().is_some_and(same) {
+            return known(self);
+        }
+        self.read = Some(read.clone());
+        self.pending = None;
+        let serves = self.running.as_ref().is_some_and(|running| running.digest == read.digest);
+        if read.config.is_none() {
+            (None, problems)
+        } else if serves {
+            (None, Vec::new())
+        } else {
+            (Some(read), Vec::new())
+        }
+    }
+
+    /// Bring the components up to date that any of these configurations needs.
+    fn refresh(&mut self, configs: &[&Config], unsettled: &BTreeSet<PathBuf>) {
+        // The last one decides about files that nothing names.
+        let Some(directory) = configs.last().map(|config| config.plugins.directory.clone()) else { return };
+        let mut used: BTreeMap<&Path, BTreeSet<PathBuf>> = BTreeMap::new();
+        for config in configs {
+            let files = used.entry(&config.plugins.directory).or_default();
+            files.extend(needed(config).into_iter().map(|plugin| plugin.component));
+        }
+        self.components.begin();
+        for (directory, files) in &used {
+            self.components.refresh(directory, files, true, unsettled);
+        }
+        let mut others: BTreeSet<PathBuf> = load::list(&directory).into_iter().collect();
+        if let Some(used) = used.get(&*directory) {
+            others.retain(|file| !used.contains(file));
+        }
+        self.components.refresh(&directory, &others, false, unsettled);
+        self.components.end();
+    }
+
+    fn sources(&self) -> Sources<'_> {
+        Sources {
+            host: &self.host,
+            components: &self.components,
+            last_good: self.last_good.as_ref(),
+            running: self.running.as_ref().map(|running| running.snapshot.plugins()),
+        }
+    }
+
+    /// Choose a version of each plugin, and put the snapshot together.
+    fn assemble(&self, config: &Arc<Config>) -> Result<Assembled, Vec<Problem>> {
+        let sources = self.sources();
+        let mut choices = BTreeMap::new();
+        let mut problems = Vec::new();
+        for plugin in needed(config) {
+            match sources.choose(&plugin, config) {
+                Ok(choice) => drop(choices.insert(plugin.name, choice)),
+                Err(NoVersion(problem)) => problems.push(problem),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let previous = self.running.as_ref().map(|running| &*running.snapshot);
+        loop {
+            let plugins = choices.iter().map(|(name, choice)| (name.clone(), choice.entry.clone())).collect();
+            let conflicts = match Snapshot::build(config.clone(), plugins, previous, &self.metrics) {
+                Ok(snapshot) => return Ok(Assembled { choices, snapshot }),
+                Err(conflicts) => conflicts,
+            };
+            if !go_back(&sources, config, &mut choices, &conflicts) {
+                return Err(conflicts.into_iter().map(|conflict| conflict.problem).collect());
+            }
+        }
+    }
+
+    /// Take what was assembled as what serves from now on.
+    fn settle(&mut self, assembled: Assembled, digest: [u8; 32], problems: Vec<Problem>) -> Built {
+        let Assembled { choices, snapshot } = assembled;
+        let config = snapshot.config().clone();
+        let first = self.running.is_none();
+        let changed = self.running.as_ref().is_none_or(|running| !same(&running.snapshot, &snapshot));
+        let status = self.describe(&config, &choices, problems);
+        let newly_refused = report::report(&self.status, &status);
+        let mut published = None;
+        if changed {
+            let snapshot = Arc::new(snapshot);
+            let fixed = self.running.take().map_or_else(|| Fixed::of(&config), |running| running.fixed);
+            self.running = Some(Running { snapshot: snapshot.clone(), digest, fixed });
+            self.metrics.published();
+            self.keep(&choices, &config);
+            published = Some(snapshot);
+        }
+        let outcome = match (changed, newly_refused) {
+            (true, _) => Reload::Published,
+            (false, true) => Reload::Refused,
+            (false, false) => Reload::Unchanged,
+        };
+        if !first {
+            self.metrics.reloaded(outcome);
+        }
+        if newly_refused && changed {
+            self.metrics.reloaded(Reload::Refused);
+        }
+        self.metrics.files_refused(status.refused());
+        self.status = status.clone();
+        Built { snapshot: published, status, outcome, watched: self.watched(&config) }
+    }
+
+    /// Keep on disk what serves now.
+    fn keep(&mut self, choices: &BTreeMap<Arc<str>, Choice>, config: &Config) {
+        let Some(last_good) = &self.last_good else { return };
+        for (name, choice) in choices.iter().filter(|(_, choice)| choice.refused.is_none()) {
+            let version = self.components.version(&config.plugins.directory, &choice.entry.configured.component);
+            let Ok(Version::Loaded(component, bytes)) = version else { continue };
+            let digest = &component.inspection().digest;
+            if self.kept.get(name) == Some(digest) || choice.entry.digest() != Some(digest) {
+                continue;
+            }
+            match last_good.store(name, bytes, digest) {
+                Ok(()) => drop(self.kept.insert(name.clone(), digest.clone())),
+                Err(error) => tracing::warn!(plugin = &**name, %error, "the last good version can't be kept on disk"),
+            }
+        }
+    }
+
+    fn watched(&self, config: &Config) -> Watched {
+        let mut watched = Watched { files: Vec::new(), directories: vec![config.plugins.directory.clone()] };
+        let mut configs = vec![config];
+        if let Some(read) = &self.read {
+            watched.files.extend(read.files.iter().cloned());
+            watched.directories.extend(read.include_directories.iter().cloned());
+            configs.extend(read.config.as_deref());
+        }
+        for config in configs {
+            let directory = &config.plugins.directory;
+            watched.files.extend(config.plugin.iter().map(|plugin| directory.join(&plugin.component)));
+            watched.directories.push(directory.clone());
+        }
+        watched.files.sort_unstable();
+        watched.files.dedup();
+        watched.directories.sort_unstable();
+        watched.directories.dedup();
+        watched
+    }
+
+    fn describe(&self, config: &Config, choices: &BTreeMap<Arc<str>, Choice>, problems: Vec<Problem>) -> Status {
+        let fixed = self.running.as_ref().map(|running| &running.fixed);
+        let configuration = ConfigurationStatus {
+            file: config.path.clone(),
+            problems,
+            needs_restart: fixed.map_or_else(Vec::new, |fixed| fixed.differences(&Fixed::of(config))),
+        };
+        let mut plugins = Vec::new();
+        let mut used = BTreeSet::new();
+        for plugin in needed(config) {
+            used.insert(plugin.component.clone());
+            if let Some(choice) = choices.get(&plugin.name) {
+                plugins.push(report::describe_choice(&plugin, choice));
+            }
+        }
+        for file in load::list(&config.plugins.directory).into_iter().filter(|file| !used.contains(file)) {
+            let Some(stem) = file.file_stem().and_then(|stem| stem.to_str()) else { continue };
+            let version = self.components.version(&config.plugins.directory, &file);
+            let plugin = dropped_plugin(&stem.into(), &config.plugins.directory);
+            plugins.push(report::describe_unused(&plugin, version));
+        }
+        Status { configuration, plugins }
+    }
+}
+
+impl Fixed {
+    fn of(config: &Config) -> Self {
+        Self {
+            threads: config.server.threads,
+            admin: config.admin.as_ref().map(|admin| admin.address),
+            cache: config.plugins.cache.clone(),
+        }
+    }
+
+    /// What a restart would change.
+    fn differences(&self, wanted: &Self) -> Vec<String> {
+        [
+            ("server.threads", self.threads != wanted.threads),
+            ("admin.address", self.admin != wanted.admin),
+            ("plugins.cache", self.cache != wanted.cache),
+        ]
+        .into_iter()
+        .filter(|(_, differs)| *differs)
+        .map(|(key, _)| key.to_owned())
+        .collect()
+    }
+}
+
+/// Whether nothing would change by replacing one with the other.
+fn same(running: &Snapshot, next: &Snapshot) -> bool {
+    let entries = |snapshot: &Snapshot| snapshot.plugins().values().map(Arc::as_ptr).collect::<Vec<_>>();
+    Arc::ptr_eq(running.config(), next.config()) && entries(running) == entries(next)
+}
+
+/// Let plugins that don't fit their place go back to the version that does. Whether any could.
+fn go_back(
+    sources: &Sources<'_>,
+    config: &Config,
+    choices: &mut BTreeMap<Arc<str>, Choice>,
+    conflicts: &[Conflict],
+) -> bool {
+    let mut any = false;
+    for conflict in conflicts {
+        let Some(choice) = choices.get_mut(&conflict.plugin).filter(|choice| choice.refused.is_none()) else {
+            continue;
+        };
+        let Some(entry) = sources.last_good(&choice.entry.configured, config) else { continue };
+        if entry.digest() != choice.entry.digest() {
+            *choice = Choice { entry, refused: Some(Refused::Place(conflict.problem.clone())) };
+            any = true;
+        }
+    }
+    any
+}

@@ -1,0 +1,12 @@
+//! From a changed file to a published snapshot: watch, load, check, build, publish.
+
+mod build;
+mod choose;
+mod components;
+pub mod lastgood;
+pub mod load;
+mod report;
+pub mod settle;
+pub mod watch;
+
+pub use build::{Builder, Built, Prepare};
