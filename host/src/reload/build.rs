@@ -422,7 +422,8 @@ fn go_back(
         let Some(choice) = choices.get_mut(&conflict.plugin).filter(|choice| choice.refused.is_none()) else {
             continue;
         };
-        let Some(entry) = sources.last_good(&choice.entry.configured, config) else { continue };
+        let running = || sources.running.and_then(|running| running.get(&conflict.plugin)).cloned();
+        let Some(entry) = sources.last_good(&choice.entry.configured, config).or_else(running) else { continue };
         if entry.digest() != choice.entry.digest() {
             *choice = Choice { entry, refused: Some(Refused::Place(conflict.problem.clone())) };
             any = true;
