@@ -83,9 +83,13 @@ pub(super) fn reaches(target: SocketAddr, listening: SocketAddr) -> bool {
 
 /// Whether two sockets can't listen on these addresses at once.
 pub(super) fn collide(a: SocketAddr, b: SocketAddr) -> bool {
-    let any = |address: SocketAddr| address.ip().is_unspecified();
-    let same_family = a.is_ipv4() == b.is_ipv4();
-    a.port() == b.port() && a.port() != 0 && same_family && (a.ip() == b.ip() || any(a) || any(b))
+    let covers = |a: SocketAddr, b: SocketAddr| match a.ip() {
+        // Takes IPv4 as well on most systems.
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => true,
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => b.is_ipv4(),
+        ip => ip == b.ip(),
+    };
+    a.port() == b.port() && a.port() != 0 && (covers(a, b) || covers(b, a))
 }
 
 /// A network such as `10.0.0.0/8`, or one address.

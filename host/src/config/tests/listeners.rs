@@ -65,6 +65,8 @@ fn names_and_addresses_differ() {
             "sluice.toml:5: listener \"a\": name: another listener has that name, at sluice.toml:2; rename one of the two",
             "sluice.toml:6: listener \"a\": address: 127.0.0.1:80 is taken by listener \"a\", at sluice.toml:3; \
              give each listener its own address or port",
+            "sluice.toml:9: listener \"b\": address: [::]:80 is taken by listener \"a\", at sluice.toml:3; \
+             give each listener its own address or port",
             "sluice.toml:12: listener \"c\": address: 127.0.0.1:81 is the address of [admin], at sluice.toml:20; \
              give each its own address or port",
         ],
