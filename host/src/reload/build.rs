@@ -164,7 +164,7 @@ impl Builder {
         let mut problems = Vec::new();
         let mut choices = BTreeMap::new();
         for plugin in needed(&config) {
-            match self.sources().from_file(&plugin, &config) {
+            match self.sources().load_file(&plugin, &config) {
                 Ok(entry) => drop(choices.insert(plugin.name.clone(), Choice { entry, refused: None })),
                 Err(refused) => problems.push(refused.problem(&plugin, directory)),
             }

@@ -112,7 +112,7 @@ impl Sources<'_> {
     /// No version works, and the plugin is new or configured anew, which can be refused.
     pub fn choose(&self, plugin: &Plugin, config: &Config) -> Result<Choice, NoVersion> {
         let directory = &config.plugins.directory;
-        let refused = match self.from_file(plugin, config) {
+        let refused = match self.load_file(plugin, config) {
             Ok(entry) => return Ok(Choice { entry, refused: None }),
             Err(refused) => refused,
         };
@@ -147,7 +147,7 @@ impl Sources<'_> {
     ///
     /// # Errors
     /// Why it can't serve.
-    pub fn from_file(&self, plugin: &Plugin, config: &Config) -> Result<Arc<PluginEntry>, Refused> {
+    pub fn load_file(&self, plugin: &Plugin, config: &Config) -> Result<Arc<PluginEntry>, Refused> {
         use super::components::Version;
         match self.components.version(&config.plugins.directory, &plugin.component).map_err(Refused::File)? {
             Version::Loaded(component, _) => self.fit(plugin, component.clone(), config).map_err(Refused::Fit),
