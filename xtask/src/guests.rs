@@ -8,30 +8,33 @@ use anyhow::{Context, Result};
 use crate::command::{root, run};
 use crate::toolchain::{TARGET, Toolchain};
 
-/// Folders in which each folder with a `Cargo.toml` is a plugin.
-const FOLDERS: [&str; 2] = ["plugins", "tests/guests"];
+/// Folders in which each folder with a `Cargo.toml` is a plugin, and where the files go: a gateway that serves
+/// the standard plugins must not find hostile ones among them.
+const FOLDERS: [(&str, &str); 2] = [("plugins", "target/plugins"), ("tests/guests", "target/test-plugins")];
 
-/// Build all plugins and copy them to `target/plugins`, as `NAME.wasm`.
+/// Build all plugins and copy them to the target directory, as `NAME.wasm`.
 ///
 /// # Errors
 /// There is no toolchain, a plugin doesn't compile, or a file can't be written.
 pub fn build() -> Result<()> {
-    let names = names()?;
-    if names.is_empty() {
+    let mut guests = Vec::new();
+    for (from, to) in FOLDERS {
+        guests.extend(names(from)?.into_iter().map(|name| (name, root().join(to))));
+    }
+    if guests.is_empty() {
         return Ok(());
     }
     let toolchain = Toolchain::find()?;
+    eprintln!("xtask: building {} plugins with {toolchain}", guests.len());
     let mut cargo = toolchain.cargo_build();
-    for name in &names {
+    for (name, _) in &guests {
         cargo.args(["--package", name]);
     }
     run(&mut cargo)?;
     let built = root().join("target/guest").join(TARGET).join("plugin");
-    let target = root().join("target/plugins");
-    fs::create_dir_all(&target)?;
-    for name in &names {
-        let file = built.join(format!("{}.wasm", name.replace('-', "_")));
-        install(&file, &target.join(format!("{name}.wasm")))?;
+    for (name, folder) in &guests {
+        fs::create_dir_all(folder).with_context(|| format!("can't make {}", folder.display()))?;
+        install(&built.join(format!("{}.wasm", name.replace('-', "_"))), &folder.join(format!("{name}.wasm")))?;
     }
     Ok(())
 }
@@ -49,16 +52,14 @@ fn install(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The packages' names, which are their folders' names.
-fn names() -> Result<Vec<String>> {
+/// The names of a folder's packages, which are those of their own folders.
+fn names(folder: &str) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for folder in FOLDERS {
-        let Ok(entries) = fs::read_dir(root().join(folder)) else { continue };
-        for entry in entries {
-            let entry = entry?;
-            if entry.path().join("Cargo.toml").exists() {
-                names.push(entry.file_name().to_string_lossy().into_owned());
-            }
+    let Ok(entries) = fs::read_dir(root().join(folder)) else { return Ok(names) };
+    for entry in entries {
+        let entry = entry?;
+        if entry.path().join("Cargo.toml").exists() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
         }
     }
     names.sort();
