@@ -1,6 +1,7 @@
 //! Why an exchange got no answer from where it was meant to: every failure on the data path, with
 //! whose fault it is. It never says how a failure is answered; that table is the proxy's.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -10,7 +11,7 @@ use http::HeaderValue;
 pub enum Error {
     /// The request is malformed or ambiguous; the text says how.
     #[error("bad request: {0}")]
-    BadRequest(&'static str),
+    BadRequest(Cow<'static, str>),
     /// The body is malformed, or the client broke off in it.
     #[error("the request's body is malformed or incomplete")]
     RequestBody,

@@ -7,6 +7,7 @@ pub mod error;
 pub mod fields;
 pub mod io;
 pub mod plugin;
+pub mod proxy;
 pub mod reload;
 pub mod route;
 pub mod server;

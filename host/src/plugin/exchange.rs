@@ -11,6 +11,8 @@ use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
+use crate::body::Body;
+
 /// The state of one exchange. It moves into an instance's store for a call and back.
 #[derive(Debug)]
 pub struct Exchange {
@@ -39,6 +41,15 @@ pub struct Exchange {
     pub calls: Vec<(Arc<str>, u32)>,
     /// When the whole exchange has to be over, if there is such a moment.
     pub deadline: Option<Instant>,
+}
+
+impl Exchange {
+    /// Make `answer` the exchange's response; its body is returned.
+    pub fn answer_with(&mut self, answer: LocalResponse, origin: Origin) -> Body {
+        let headers = answer.headers.into_iter().collect();
+        self.response = Some(ResponseHead { status: answer.status, headers, origin });
+        if answer.body.is_empty() { Body::Empty } else { Body::Full(answer.body) }
+    }
 }
 
 /// The head of a request, after entry rules and normalization.

@@ -53,22 +53,18 @@ impl<H: Handler> Server<H> {
         Rc::new(Self { handler, settings: Rc::new(settings), http1, http2 })
     }
 
-    /// Serve an accepted connection in a task of its own. Call it within a `LocalSet`.
-    pub fn serve(
-        self: &Rc<Self>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        listener: &Arc<str>,
-        connections: &Rc<Connections>,
-    ) {
+    /// Serve an accepted connection in a task of its own, as one of `connections`. Call it within a
+    /// `LocalSet`.
+    pub fn serve(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, connections: &Rc<Connections>) {
         let Ok(local) = stream.local_addr() else { return };
-        let connection = Rc::new(Connection { listener: Arc::clone(listener), peer, local, scheme: "http" });
+        let listener = Arc::clone(connections.listener());
+        let session = Rc::new(self.handler.open(Connection { listener, peer, local, scheme: "http" }));
         let server = Rc::clone(self);
         let membership = connections.join();
-        tokio::task::spawn_local(async move { server.run(stream, connection, membership).await });
+        tokio::task::spawn_local(async move { server.run(stream, session, membership).await });
     }
 
-    async fn run(self: Rc<Self>, mut stream: TcpStream, connection: Rc<Connection>, membership: Membership) {
+    async fn run(self: Rc<Self>, mut stream: TcpStream, session: Rc<H::Session>, membership: Membership) {
         let protocol = tokio::select! {
             biased;
             protocol = tokio::time::timeout(self.settings.head, detect(&mut stream)) => protocol,
@@ -76,7 +72,7 @@ impl<H: Handler> Server<H> {
         };
         let Ok(Some(protocol)) = protocol else { return };
         let activity = Activity::new();
-        let service = requests(Rc::clone(&self.handler), connection, Rc::clone(&activity));
+        let service = requests(Rc::clone(&self.handler), session, Rc::clone(&activity));
         match protocol {
             Protocol::Http1(seen) => {
                 let io = Io::with_prefix(stream, seen, Rc::clone(&activity.traffic));
@@ -96,14 +92,14 @@ impl<H: Handler> Server<H> {
 /// Hands the requests of one connection to the handler.
 fn requests<H: Handler>(
     handler: Rc<H>,
-    connection: Rc<Connection>,
+    session: Rc<H::Session>,
     activity: Rc<Activity>,
 ) -> impl Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible, Future: 'static> {
     service_fn(move |request: Request<Incoming>| {
         let in_flight = InFlight::new(&activity);
         let request =
             request.map(|body| if body.is_end_stream() { Body::Empty } else { Body::stream(ClientBody(body)) });
-        let answer = Rc::clone(&handler).handle(request, Rc::clone(&connection));
+        let answer = Rc::clone(&handler).handle(request, Rc::clone(&session));
         async move { Ok(answer.await.map(|body| Answer { body, _in_flight: in_flight })) }
     })
 }

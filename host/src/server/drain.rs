@@ -3,13 +3,17 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 
 use tokio::sync::Notify;
 
+use crate::telemetry::metrics::{ConnectionLife, ListenerMetrics};
+
 /// Connections that end together, when their listener is removed or the gateway stops.
-#[derive(Default)]
 pub struct Connections {
+    listener: Arc<str>,
+    metrics: Arc<ListenerMetrics>,
     draining: Cell<bool>,
     next: Cell<u64>,
     members: RefCell<HashMap<u64, Option<Waker>>>,
@@ -17,8 +21,20 @@ pub struct Connections {
 }
 
 impl Connections {
-    pub fn new() -> Rc<Self> {
-        Rc::default()
+    /// Of the named listener.
+    pub fn new(listener: Arc<str>, metrics: Arc<ListenerMetrics>) -> Rc<Self> {
+        Rc::new(Self {
+            listener,
+            metrics,
+            draining: Cell::default(),
+            next: Cell::default(),
+            members: RefCell::default(),
+            changed: Notify::default(),
+        })
+    }
+
+    pub(super) fn listener(&self) -> &Arc<str> {
+        &self.listener
     }
 
     /// How many there are.
@@ -69,7 +85,7 @@ impl Connections {
         let id = self.next.get();
         self.next.set(id + 1);
         self.members.borrow_mut().insert(id, None);
-        Membership { connections: Rc::clone(self), id }
+        Membership { connections: Rc::clone(self), id, _life: self.metrics.connection() }
     }
 }
 
@@ -77,6 +93,7 @@ impl Connections {
 pub(super) struct Membership {
     connections: Rc<Connections>,
     id: u64,
+    _life: ConnectionLife,
 }
 
 impl Membership {

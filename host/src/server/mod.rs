@@ -25,16 +25,22 @@ use crate::body::Body;
 
 /// What answers requests.
 pub trait Handler: 'static {
+    /// What the handler keeps for a connection.
+    type Session: 'static;
+
+    /// A connection was opened.
+    fn open(&self, connection: Connection) -> Self::Session;
+
     /// Answer one request. The future is dropped when the client goes away.
     fn handle(
         self: Rc<Self>,
         request: http::Request<Body>,
-        connection: Rc<Connection>,
+        session: Rc<Self::Session>,
     ) -> impl Future<Output = http::Response<Body>> + 'static;
 }
 
-/// What is known of a client connection, the same for all its requests.
-#[derive(Debug)]
+/// A client connection, the same for all its requests.
+#[derive(Debug, Clone)]
 pub struct Connection {
     /// The listener that accepted it.
     pub listener: Arc<str>,

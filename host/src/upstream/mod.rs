@@ -9,7 +9,7 @@ mod pool;
 mod send;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use cluster::{Cluster, Member};
 pub use endpoint::Endpoint;

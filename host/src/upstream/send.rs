@@ -5,15 +5,16 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use http::{Method, Request, Response, Version};
+use http::{Method, Request, Response};
 
 use super::cluster::{Cluster, Member};
 use super::connection::{Connection, Cut};
 use super::pool::{EndpointPool, Pool};
 use super::stream::{Download, InFlight, Upload};
-use crate::balance::{PickContext, Policy, RequestView, View};
+use crate::balance::{IdentityView, PickContext, Policy, RequestView, View};
 use crate::body::Body;
 use crate::error::{Error, Fault};
+use crate::fields::remove_hop_by_hop;
 
 /// Endpoints that one request may try when connections are refused.
 const MAX_ENDPOINTS: u32 = 3;
@@ -26,11 +27,31 @@ pub struct ThreadCluster {
     pools: Vec<Rc<EndpointPool>>,
 }
 
-/// What a policy may know of a request's origin.
+/// What a policy may know of a request besides the request itself.
 #[derive(Clone, Copy, Default)]
 pub struct Caller<'a> {
     pub client: Option<IpAddr>,
-    pub request: Option<&'a dyn RequestView>,
+    pub identity: Option<IdentityView<'a>>,
+}
+
+/// A request as policies see it.
+struct Seen<'a> {
+    request: &'a Request<Body>,
+    identity: Option<IdentityView<'a>>,
+}
+
+impl RequestView for Seen<'_> {
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        self.request.headers().get(name).map(http::HeaderValue::as_bytes)
+    }
+
+    fn path(&self) -> &str {
+        self.request.uri().path()
+    }
+
+    fn identity(&self) -> Option<IdentityView<'_>> {
+        self.identity
+    }
 }
 
 impl ThreadCluster {
@@ -49,7 +70,7 @@ impl ThreadCluster {
     }
 
     /// Send a request and wait for the answer's head; the body follows as it comes. The target has to be
-    /// in origin-form, hop-by-hop fields gone, `Host` set. Dropping the future, or the
+    /// in origin-form, hop-by-hop fields gone, `Host` set; the answer's are gone too. Dropping the future, or the
     /// answer's body before its end, cancels the call.
     ///
     /// A refused connection is followed by another endpoint, at most three in all, since nothing was sent. A reused
@@ -64,12 +85,13 @@ impl ThreadCluster {
         let mut attempt = 1;
         let mut last = Error::NoEndpoint;
         loop {
+            let seen = Seen { request: &request, identity: caller.identity };
             let context = PickContext {
                 cluster: self.cluster.name(),
                 attempt,
                 tried: &tried,
                 client: caller.client,
-                request: caller.request,
+                request: Some(&seen),
             };
             let Some(index) = self.pick(&context) else { return Err(last) };
             match self.send_to(index, request).await {
@@ -149,7 +171,12 @@ impl ThreadCluster {
         let mut error = match sending.await {
             // The request carried no `Upgrade`, so a switch of protocols is nonsense.
             Ok(head) if head.status() == http::StatusCode::SWITCHING_PROTOCOLS => return Err(Error::Malformed.into()),
-            Ok(head) => return Ok((head, connection)),
+            Ok(mut head) => {
+                return match remove_hop_by_hop(head.headers_mut()) {
+                    Ok(()) => Ok((head, connection)),
+                    Err(_) => Err(Error::Malformed.into()),
+                };
+            }
             Err(error) => error,
         };
         if let Some(unsent) = error.take_message() {
@@ -178,8 +205,7 @@ impl ThreadCluster {
         let latency = start.elapsed();
         member.endpoint.succeeded(latency);
         self.cluster.metrics().record("ok", latency);
-        let (mut parts, incoming) = head.into_parts();
-        parts.version = Version::HTTP_11;
+        let (parts, incoming) = head.into_parts();
         let body = Download::receive(incoming, connection, in_flight).await;
         Response::from_parts(parts, body)
     }

@@ -86,6 +86,11 @@ impl Chain {
         self.hooks.has(Hooks::ON_RESPONSE_BODY)
     }
 
+    /// Whether a plugin may look at the request again once there is an answer.
+    pub fn reads_request_again(&self) -> bool {
+        self.hooks.has(Hooks::ON_RESPONSE)
+    }
+
     /// Begin an exchange.
     pub fn start(&self) -> Run {
         Run { links: self.plugins.iter().map(|_| Link::default()).collect(), quotas: Vec::new() }

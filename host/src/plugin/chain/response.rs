@@ -4,7 +4,7 @@ use super::body::{Collected, collect_response, has_no_body, is_stream, replace};
 use super::{Chain, Render, Run, quota};
 use crate::body::Body;
 use crate::error::Error;
-use crate::plugin::exchange::{Exchange, LocalResponse, Origin, ResponseHead};
+use crate::plugin::exchange::{Exchange, LocalResponse, Origin};
 use crate::plugin::role::{BodyDecision, Decision, Hooks, Lease, Plugin, PluginError};
 
 /// What one plugin made of the answer.
@@ -46,20 +46,13 @@ impl Chain {
                     None => continue,
                 },
             };
-            *body = answer_with(&mut exchange, answer, origin);
+            *body = exchange.answer_with(answer, origin);
         }
         if let Some(response) = &mut exchange.response {
             quota::write(&run.quotas, &mut response.headers);
         }
         exchange
     }
-}
-
-/// Make `answer` the exchange's response; its body is returned.
-pub(super) fn answer_with(exchange: &mut Exchange, answer: LocalResponse, origin: Origin) -> Body {
-    let headers = answer.headers.into_iter().collect();
-    exchange.response = Some(ResponseHead { status: answer.status, headers, origin });
-    if answer.body.is_empty() { Body::Empty } else { Body::Full(answer.body) }
 }
 
 async fn visit(

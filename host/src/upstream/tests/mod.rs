@@ -1,10 +1,10 @@
 //! Calls to endpoints that behave and endpoints that don't, over real sockets.
 
+pub(crate) mod support;
+
 use std::cell::Cell;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,48 +12,13 @@ use http::{Method, Request, StatusCode};
 use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
-use super::{Caller, Cluster, Pool, ThreadCluster};
-use crate::balance::{PickContext, Policy, View};
+use super::{Caller, Pool, ThreadCluster};
 use crate::body::{Body, BodyError};
 use crate::config::model;
 use crate::error::Error;
-
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-
-/// The first endpoint that wasn't tried.
-struct InOrder;
-
-impl Policy for InOrder {
-    fn pick(&self, context: &PickContext<'_>, endpoints: &dyn View) -> Option<usize> {
-        (0..endpoints.len()).find(|index| !context.tried.contains(index))
-    }
-}
-
-fn on_thread<T>(test: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    tokio::task::LocalSet::new().block_on(&runtime, async {
-        tokio::time::timeout(Duration::from_secs(20), test).await.expect("the test hangs")
-    })
-}
-
-fn cluster(addresses: &[SocketAddr], timeouts: model::Timeouts) -> ThreadCluster {
-    let config = model::Cluster {
-        name: "test".into(),
-        balance: model::Balance::RoundRobin,
-        endpoints: addresses.iter().map(|address| model::Endpoint { address: *address, weight: 1 }).collect(),
-        health_check: None,
-        host: None,
-        timeouts,
-    };
-    ThreadCluster::new(Arc::new(Cluster::new(&config, None, Arc::default())), Box::new(InOrder), &Pool::new())
-}
-
-fn short() -> model::Timeouts {
-    let short = Duration::from_millis(50);
-    model::Timeouts { connect: Duration::from_secs(5), first_byte: short, idle: short }
-}
+use support::{InOrder, OK, answer_all, cluster, endpoint, nobody, on_thread, read_head, short};
 
 fn request(method: Method, body: Body) -> Request<Body> {
     Request::builder().method(method).uri("/").header("host", "test").body(body).unwrap()
@@ -65,46 +30,6 @@ async fn get(cluster: &ThreadCluster) -> Result<http::Response<Body>, Error> {
 
 async fn text(answer: http::Response<Body>) -> Result<Bytes, BodyError> {
     answer.into_body().collect(1 << 20).await
-}
-
-/// Serve each connection with `serve`, given the number of the connection from 0.
-async fn endpoint<F, S>(serve: F) -> SocketAddr
-where
-    F: Fn(usize, TcpStream) -> S + 'static,
-    S: Future<Output = ()> + 'static,
-{
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::task::spawn_local(async move {
-        for number in 0.. {
-            let Ok((stream, _)) = listener.accept().await else { return };
-            tokio::task::spawn_local(serve(number, stream));
-        }
-    });
-    address
-}
-
-/// An address where nobody listens.
-async fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
-}
-
-/// Read until the blank line; false at the end of the stream.
-async fn read_head(stream: &mut TcpStream) -> bool {
-    let mut seen = Vec::new();
-    while !seen.ends_with(b"\r\n\r\n") {
-        match stream.read_u8().await {
-            Ok(byte) => seen.push(byte),
-            Err(_) => return false,
-        }
-    }
-    true
-}
-
-async fn answer_all(mut stream: TcpStream) {
-    while read_head(&mut stream).await {
-        stream.write_all(OK.as_bytes()).await.unwrap();
-    }
 }
 
 /// A body that is told what to do.

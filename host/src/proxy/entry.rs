@@ -1,0 +1,173 @@
+//! What is done to every request before any plugin sees it: one `Host`, one spelling of the path, no
+//! fields that the client has no right to send, the gateway's own fields set; then the route.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header};
+
+use super::id::{Ids, X_REQUEST_ID};
+use super::session::Session;
+use super::{authority, problem};
+use crate::body::Body;
+use crate::error::Error;
+use crate::fields::{remove_client_fields, remove_hop_by_hop, set_forwarding};
+use crate::plugin::exchange::{Exchange, RequestHead};
+use crate::route::{Outcome, RouteRequest, check_query, normalize};
+use crate::snapshot::thread::{ThreadRoute, ThreadSnapshot};
+
+/// A request that found its route.
+pub(super) struct Admitted {
+    pub exchange: Box<Exchange>,
+    pub route: Rc<ThreadRoute>,
+    pub body: Body,
+    /// The exchange's id as a field's value.
+    pub request_id: HeaderValue,
+}
+
+/// Let a request in.
+///
+/// # Errors
+/// The answer, if it is malformed, not for us, or for no route.
+pub(super) fn admit(
+    snapshot: &ThreadSnapshot,
+    session: &Session,
+    ids: &Ids,
+    request: Request<Body>,
+) -> Result<Admitted, Response<Body>> {
+    let (mut parts, body) = request.into_parts();
+    let peer = session.peer(snapshot);
+    let (id, request_id) = ids.name(&parts.headers, peer.is_trusted());
+    let refuse = |method: &Method, error: &Error| problem::respond(error, &id, method, &request_id);
+
+    let connection = &session.connection;
+    let checked = refuse_unsupported(&parts).and_then(|()| authority::settle(&mut parts, connection.local));
+    if let Err(error) = checked {
+        return Err(refuse(&parts.method, &error));
+    }
+    let client = peer.client(&parts.headers, &snapshot.trusted_proxies);
+    let cleaned = clean(snapshot, &mut parts, peer.is_trusted()).and_then(|()| target(&parts.uri));
+    let target = match cleaned {
+        Ok(target) => target,
+        Err(error) => return Err(refuse(&parts.method, &error)),
+    };
+    let headers = &mut parts.headers;
+    set_forwarding(headers, &peer, connection.scheme);
+    snapshot.pseudonym.append_via(headers, parts.version);
+    snapshot.pseudonym.append_cdn_loop(headers);
+    headers.insert(X_REQUEST_ID, request_id.clone());
+
+    let request = RequestHead { method: parts.method, scheme: connection.scheme, target, headers: parts.headers };
+    let (route, captures) = match find(snapshot, &connection.listener, &request) {
+        Ok(found) => found,
+        Err(error) => return Err(refuse(&request.method, &error)),
+    };
+    let exchange = Box::new(Exchange {
+        id: Arc::clone(&id),
+        route: Arc::clone(&route.name),
+        listener: Arc::clone(&connection.listener),
+        client,
+        request,
+        response: None,
+        identity: None,
+        identified_by: None,
+        captures,
+        attributes: Vec::new(),
+        states: Vec::new(),
+        calls: Vec::new(),
+        deadline: None,
+    });
+    Ok(Admitted { exchange, route: Rc::clone(route), body, request_id })
+}
+
+/// What this gateway doesn't do yet has to be said, never ignored.
+fn refuse_unsupported(parts: &Parts) -> Result<(), Error> {
+    if parts.method == Method::CONNECT {
+        return Err(Error::Connect);
+    }
+    if parts.headers.contains_key(header::UPGRADE) && names(&parts.headers, b"upgrade") {
+        return Err(Error::Upgrade);
+    }
+    Ok(())
+}
+
+/// Whether `Connection` names an option.
+fn names(headers: &HeaderMap, option: &[u8]) -> bool {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .any(|member| member.trim_ascii().eq_ignore_ascii_case(option))
+}
+
+/// Remove what belongs to the connection and what the client has no right to say.
+fn clean(snapshot: &ThreadSnapshot, parts: &mut Parts, trusted: bool) -> Result<(), Error> {
+    let headers = &mut parts.headers;
+    remove_hop_by_hop(headers).map_err(|error| Error::BadRequest(error.to_string().into()))?;
+    remove_client_fields(headers, &snapshot.identity, trusted);
+    if snapshot.pseudonym.is_in_cdn_loop(headers) {
+        return Err(Error::Loop);
+    }
+    if parts.version == Version::HTTP_2 {
+        join_cookies(headers);
+    }
+    Ok(())
+}
+
+/// HTTP/2 clients may send cookies in pieces; everyone else wants one field (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let pieces = headers.get_all(header::COOKIE);
+    if pieces.iter().nth(1).is_none() {
+        return;
+    }
+    let whole = pieces.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
+    if let Ok(whole) = HeaderValue::from_maybe_shared(bytes::Bytes::from(whole)) {
+        headers.insert(header::COOKIE, whole);
+    }
+}
+
+/// The normalized path with the query.
+fn target(uri: &Uri) -> Result<PathAndQuery, Error> {
+    let path = uri.path();
+    let normal = normalize(path).map_err(|error| Error::BadRequest(error.to_string().into()))?;
+    let query = uri.query();
+    if let Some(query) = query {
+        check_query(query).map_err(|error| Error::BadRequest(error.to_string().into()))?;
+    }
+    let built = match (uri.path_and_query(), &normal, query) {
+        (Some(as_it_is), std::borrow::Cow::Borrowed(same), _) if same.len() == path.len() => {
+            return Ok(as_it_is.clone());
+        }
+        (_, normal, None) => PathAndQuery::try_from(&**normal),
+        (_, normal, Some(query)) => PathAndQuery::try_from(format!("{normal}?{query}")),
+    };
+    built.map_err(|_| Error::BadRequest("the target is malformed".into()))
+}
+
+type Found<'a> = (&'a Rc<ThreadRoute>, Vec<(Arc<str>, String)>);
+
+fn find<'a>(snapshot: &'a ThreadSnapshot, listener: &Arc<str>, request: &RequestHead) -> Result<Found<'a>, Error> {
+    // A listener that was removed serves its last connections; its routes are gone.
+    let Some(index) = snapshot.listeners.iter().position(|name| name == listener) else {
+        return Err(Error::NotFound);
+    };
+    let wanted = RouteRequest {
+        host: request.authority(),
+        path: request.target.path(),
+        method: &request.method,
+        headers: &request.headers,
+        query: request.target.query(),
+    };
+    match snapshot.table.find(index, &wanted) {
+        Outcome::Found { route, captures } => {
+            let route =
+                snapshot.routes.get(route).ok_or(Error::Internal("the table knows a route that isn't there"))?;
+            Ok((route, captures))
+        }
+        Outcome::MethodNotAllowed { allow } => Err(Error::MethodNotAllowed(allow.to_value())),
+        Outcome::Undecodable => Err(Error::BadRequest("a segment of the path isn't UTF-8".into())),
+        Outcome::NotFound => Err(Error::NotFound),
+    }
+}

@@ -1,0 +1,92 @@
+//! The pipeline: what happens to a request, from its head to the answer's, in one function that reads
+//! from top to bottom. It opens no sockets itself and knows no plugin's business.
+
+mod authority;
+mod destination;
+mod entry;
+mod forward;
+mod id;
+mod leave;
+mod problem;
+mod session;
+#[cfg(test)]
+mod tests;
+mod trailers;
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Instant;
+
+use http::{Request, Response};
+
+use crate::body::Body;
+use crate::plugin::chain::Passage;
+use crate::plugin::exchange::Origin;
+use crate::server::{Connection, Handler};
+use crate::snapshot::thread::ThreadSnapshot;
+use entry::Admitted;
+use leave::leave;
+use session::Session;
+
+/// Answers the requests of one thread by the snapshot published last.
+pub struct Proxy {
+    snapshot: RefCell<Rc<ThreadSnapshot>>,
+    ids: id::Ids,
+}
+
+impl Proxy {
+    pub fn new(snapshot: Rc<ThreadSnapshot>) -> Rc<Self> {
+        Rc::new(Self { snapshot: RefCell::new(snapshot), ids: id::Ids::new() })
+    }
+
+    /// Serve new exchanges by another snapshot; those on their way keep theirs.
+    pub fn publish(&self, snapshot: Rc<ThreadSnapshot>) {
+        let old = self.snapshot.replace(snapshot);
+        // In a statement of its own: dropping pools and plugins must not find the cell borrowed.
+        drop(old);
+    }
+
+    async fn answer(self: Rc<Self>, request: Request<Body>, session: Rc<Session>) -> Response<Body> {
+        let start = Instant::now();
+        let snapshot = Rc::clone(&self.snapshot.borrow());
+        let Admitted { exchange, route, mut body, request_id } =
+            match entry::admit(&snapshot, &session, &self.ids, request) {
+                Ok(admitted) => admitted,
+                Err(refused) => {
+                    snapshot.unmatched.record(refused.status(), start.elapsed());
+                    return refused;
+                }
+            };
+
+        let mut run = route.chain.start();
+        let (mut exchange, passage) = route.chain.request(&mut run, exchange, &mut body, route.anonymous).await;
+
+        let mut body = match passage {
+            Passage::Continue => destination::answer(&snapshot, &route, &mut exchange, body).await,
+            Passage::Answer(answer) => exchange.answer_with(answer, Origin::Plugin),
+            Passage::Failed(error) => exchange.answer_with(problem::render(&error, &exchange), Origin::Gateway),
+        };
+
+        let exchange = route.chain.response(&mut run, exchange, &mut body, &problem::render).await;
+        let answer = leave(*exchange, body, request_id, &snapshot.identity);
+        route.metrics.record(answer.status(), start.elapsed());
+        answer
+    }
+}
+
+impl Handler for Proxy {
+    type Session = Session;
+
+    fn open(&self, connection: Connection) -> Session {
+        Session::new(connection)
+    }
+
+    fn handle(
+        self: Rc<Self>,
+        request: Request<Body>,
+        session: Rc<Session>,
+    ) -> impl Future<Output = Response<Body>> + 'static {
+        self.answer(request, session)
+    }
+}
