@@ -14,7 +14,47 @@ impl Field {
     pub fn new(name: &str, value: impl Into<Vec<u8>>) -> Self {
         Self { name: name.to_ascii_lowercase(), value: value.into() }
     }
+
+    /// Whether a field can have this name (RFC 9110, 5.6.2).
+    pub fn is_name(name: &str) -> bool {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    }
+
+    /// Whether the gateway writes this field itself and refuses it from plugins. Besides these it refuses the fields
+    /// that are configured to carry an identity.
+    pub fn is_gateway_owned(name: &str) -> bool {
+        // Many servers take `_` for `-`.
+        let alike = |own: &&str| {
+            own.len() == name.len()
+                && own
+                    .bytes()
+                    .zip(name.bytes())
+                    .all(|(own, byte)| own == byte.to_ascii_lowercase() || own == b'-' && byte == b'_')
+        };
+        GATEWAY_OWNED.iter().any(|own| alike(own))
+    }
 }
+
+/// Framing, hop-by-hop and forwarding fields.
+const GATEWAY_OWNED: [&str; 17] = [
+    "connection",
+    "content-length",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "cdn-loop",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+];
 
 /// The first value of a field among `fields`; names compare without case.
 pub(crate) fn first<'a>(fields: &'a [Field], name: &str) -> Option<&'a [u8]> {
@@ -31,6 +71,16 @@ pub(crate) fn is_json(content_type: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn knows_the_gateways_fields() {
+        for name in ["Host", "content_length", "X-Forwarded_For"] {
+            assert!(Field::is_gateway_owned(name), "{name}");
+        }
+        for name in ["hosts", "x-forwarded", "content.length"] {
+            assert!(!Field::is_gateway_owned(name), "{name}");
+        }
+    }
 
     #[test]
     fn knows_json() {

@@ -8,9 +8,11 @@ use wasmparser::{Parser, Payload};
 
 /// A plugin, what it imports besides `log` and types, and the hooks it exports.
 const PLUGINS: &[(&str, &[&str], &[&str])] = &[
+    ("aggregate", &["http-client"], &["aggregate"]),
     ("api-key", &[], &["authenticate"]),
     ("least-pending", &[], &["balance"]),
     ("rate-limit", &["limiter"], &["rate-limit"]),
+    ("transform", &[], &["on-request", "on-request-body", "on-response", "on-response-body"]),
 ];
 
 #[test]

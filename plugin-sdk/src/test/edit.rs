@@ -2,28 +2,8 @@
 
 use crate::{EditError, Field, LocalResponse};
 
-const OWNED: [&str; 17] = [
-    "connection",
-    "content-length",
-    "expect",
-    "forwarded",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "cdn-loop",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-];
-
 pub(super) fn check_method(method: &str) -> Result<(), EditError> {
-    if method.is_empty() || method.len() > 32 || !method.bytes().all(is_token) || method == "CONNECT" {
+    if method.len() > 32 || !Field::is_name(method) || method == "CONNECT" {
         return Err(EditError::Invalid("the method is no token of at most 32 characters, or CONNECT".into()));
     }
     Ok(())
@@ -105,16 +85,10 @@ fn check_field(name: &str, value: &[u8]) -> Result<(), EditError> {
 }
 
 fn check_name(name: &str) -> Result<(), EditError> {
-    if name.is_empty() || !name.bytes().all(is_token) {
+    if !Field::is_name(name) {
         return Err(EditError::Invalid(format!("`{}` is no field name", name.escape_debug())));
     }
-    let dashed = name.to_ascii_lowercase().replace('_', "-");
-    if OWNED.contains(&dashed.as_str()) { Err(EditError::Forbidden) } else { Ok(()) }
-}
-
-/// RFC 9110, 5.6.2
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    if Field::is_gateway_owned(name) { Err(EditError::Forbidden) } else { Ok(()) }
 }
 
 #[cfg(test)]

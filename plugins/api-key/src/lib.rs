@@ -2,6 +2,7 @@
 
 mod keys;
 
+use sluice_plugin::Field;
 use sluice_plugin::prelude::*;
 
 use keys::Keys;
@@ -36,8 +37,7 @@ impl Plugin for ApiKey {
     type Config = Config;
 
     fn configure(config: Config) -> Result<Self> {
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        if config.header.is_empty() || !config.header.bytes().all(is_name) {
+        if !Field::is_name(&config.header) {
             return Err(Error::at("header", "must be the name of a header field, like \"x-api-key\""));
         }
         let keys = Keys::read(config.keys)?;
