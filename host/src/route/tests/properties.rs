@@ -217,7 +217,8 @@ proptest! {
     fn nothing_makes_a_search_fail(host in ".*", path in "(/.*)?", query in ".*") {
         let routes = [route("*.b", "/a/{x}/*"), route("", "/{x}"), route("a.b", "/*")];
         let (method, headers) = (Method::GET, HeaderMap::new());
-        let request = RouteRequest { host: &host, path: &path, method: &method, headers: &headers, query: Some(&query) };
+        let query = Some(&*query);
+        let request = RouteRequest { host: &host, path: &path, method: &method, headers: &headers, query };
         Table::build(&routes).find(0, &request);
     }
 
@@ -234,8 +235,10 @@ proptest! {
     }
 
     #[test]
-    fn every_way_to_write_a_path_ends_in_the_same(parts in vec("[a-z0-9._~-]{1,5}|[a-z]ü", 1..5), style in any::<u64>()) {
-        prop_assume!(parts.iter().all(|part| !part.contains('.')));
+    fn every_way_to_write_a_path_ends_in_the_same(
+        parts in vec("[a-z0-9_~-]{1,5}|[a-z]ü", 1..5),
+        style in any::<u64>(),
+    ) {
         let plain: String = parts.iter().map(|part| format!("/{part}")).collect();
         let detours = ["/", "//", "/./", "/x/../", "/y/z/.././../"];
         let mut noisy = String::new();
