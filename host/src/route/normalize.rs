@@ -30,7 +30,8 @@ pub enum PathError {
     AboveRoot,
 }
 
-/// The normal form of a path (origin-form, without query). What is normal already isn't copied.
+/// The normal form of a path (origin-form, without query). What is normal already isn't copied; what is
+/// borrowed may be shorter than `path` all the same: `/a/.` is its own beginning `/a/`.
 ///
 /// - Empty segments are left out: `//` is `/`.
 /// - Dot segments are resolved (RFC 3986, section 5.2.4), after slashes were merged.
