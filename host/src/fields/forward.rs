@@ -1,6 +1,5 @@
 //! Who sent a request, and how the upstream is told.
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -104,47 +103,58 @@ fn parse_entry(entry: &[u8]) -> Option<IpAddr> {
 pub fn set_forwarding(headers: &mut HeaderMap, peer: &Peer, scheme: &'static str) {
     let host = headers.get(header::HOST).cloned();
     let element = forwarded_element(peer, host.as_ref(), scheme);
+    let proto = HeaderValue::from_static(scheme);
     if peer.trusted {
         append(headers, &X_FORWARDED_FOR, peer.value.clone());
-        if let Some(element) = element {
-            append(headers, &header::FORWARDED, element);
-        }
-    } else {
-        put(headers, &X_FORWARDED_FOR, peer.value.clone());
-        headers.remove(X_FORWARDED_HOST);
-        headers.remove(header::FORWARDED);
-        if let Some(element) = element {
-            put(headers, &header::FORWARDED, element);
-        }
+        append(headers, &header::FORWARDED, element);
+        put_if_absent(headers, &X_FORWARDED_PROTO, Some(proto));
+        put_if_absent(headers, &X_FORWARDED_HOST, host);
+        return;
     }
-    if !peer.trusted || !headers.contains_key(X_FORWARDED_PROTO) {
-        put(headers, &X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    put(headers, &X_FORWARDED_FOR, peer.value.clone());
+    put(headers, &header::FORWARDED, element);
+    put(headers, &X_FORWARDED_PROTO, proto);
+    match host {
+        Some(host) => put(headers, &X_FORWARDED_HOST, host),
+        None => drop(headers.remove(X_FORWARDED_HOST)),
     }
-    if let Some(host) = host.filter(|_| !headers.contains_key(X_FORWARDED_HOST)) {
-        put(headers, &X_FORWARDED_HOST, host);
+}
+
+fn put_if_absent(headers: &mut HeaderMap, name: &HeaderName, value: Option<HeaderValue>) {
+    if let Some(value) = value.filter(|_| !headers.contains_key(name)) {
+        put(headers, name, value);
     }
 }
 
 /// `for=192.0.2.7;host="example.com:80";proto=http`
-fn forwarded_element(peer: &Peer, host: Option<&HeaderValue>, scheme: &str) -> Option<HeaderValue> {
+fn forwarded_element(peer: &Peer, host: Option<&HeaderValue>, scheme: &str) -> HeaderValue {
     let host = host.and_then(|host| host.to_str().ok());
-    let mut element = String::with_capacity(peer.node.len() + scheme.len() + host.map_or(0, str::len) + 16);
+    let quoted = host.is_some_and(|host| !is_token(host));
+    let host_length = host.map_or(0, |host| HOST.len() + host.len() + if quoted { 2 } else { 0 });
+    // Exact, unless something has to be escaped: then the value needs no second allocation.
+    let mut element = String::with_capacity(peer.node.len() + host_length + PROTO.len() + scheme.len());
     element.push_str(&peer.node);
     if let Some(host) = host {
-        element.push_str(";host=");
-        push_token_or_quoted(&mut element, host);
+        element.push_str(HOST);
+        if quoted { push_quoted(&mut element, host) } else { element.push_str(host) }
     }
-    let _ = write!(element, ";proto={scheme}");
-    HeaderValue::from_maybe_shared(bytes::Bytes::from(element)).ok()
+    element.push_str(PROTO);
+    element.push_str(scheme);
+    // Made of an address, visible characters of a value, and a scheme: always a value.
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(element)).unwrap_or(HeaderValue::from_static("for=unknown"))
 }
 
-/// RFC 9110, sections 5.6.2 and 5.6.4.
-fn push_token_or_quoted(out: &mut String, text: &str) {
+const HOST: &str = ";host=";
+const PROTO: &str = ";proto=";
+
+/// RFC 9110, section 5.6.2.
+fn is_token(text: &str) -> bool {
     let in_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if !text.is_empty() && text.bytes().all(in_token) {
-        out.push_str(text);
-        return;
-    }
+    !text.is_empty() && text.bytes().all(in_token)
+}
+
+/// RFC 9110, section 5.6.4.
+fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {
         if matches!(character, '"' | '\\') {
@@ -246,14 +256,15 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_token_is_quoted() {
-        let quoted = |text| {
-            let mut out = String::new();
-            push_token_or_quoted(&mut out, text);
-            out
-        };
-        assert_eq!(quoted("a.b"), "a.b");
-        assert_eq!(quoted("[::1]:80"), "\"[::1]:80\"");
-        assert_eq!(quoted("a\"\\"), "\"a\\\"\\\\\"");
+    fn hosts_that_are_no_tokens_are_quoted() {
+        for (host, value) in [
+            ("a.b", "for=192.0.2.1;host=a.b;proto=https"),
+            ("[::1]:80", "for=192.0.2.1;host=\"[::1]:80\";proto=https"),
+            ("a\"\\", "for=192.0.2.1;host=\"a\\\"\\\\\";proto=https"),
+            ("", "for=192.0.2.1;host=\"\";proto=https"),
+        ] {
+            let host = HeaderValue::from_str(host).unwrap();
+            assert_eq!(forwarded_element(&peer("192.0.2.1"), Some(&host), "https"), value);
+        }
     }
 }

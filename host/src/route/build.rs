@@ -32,15 +32,15 @@ pub(super) fn table(routes: &[Route]) -> Table {
 }
 
 fn compile(route: &Route) -> Compiled {
-    let captures = route.matcher.path.segments.iter().enumerate().filter_map(|(position, segment)| match segment {
-        Segment::Capture(name) => Some((position, Arc::clone(name))),
-        Segment::Literal(_) => None,
-    });
-    Compiled {
-        conditions: Conditions::of(&route.matcher),
-        captures: captures.collect(),
-        fall_through: route.fall_through,
+    let mut captures = Vec::new();
+    let mut skipped = 0;
+    for segment in &route.matcher.path.segments {
+        match segment {
+            Segment::Literal(_) => skipped += 1,
+            Segment::Capture(name) => captures.push((std::mem::take(&mut skipped), Arc::clone(name))),
+        }
     }
+    Compiled { conditions: Conditions::of(&route.matcher), captures, fall_through: route.fall_through }
 }
 
 fn insert(table: &mut Table, listener: usize, index: usize, matcher: &Match) {
@@ -65,7 +65,7 @@ fn insert(table: &mut Table, listener: usize, index: usize, matcher: &Match) {
 fn child(nodes: &mut Vec<Node>, parent: NodeId, segment: &Segment) -> NodeId {
     // The parent's slot is set after the child has its number.
     let known = nodes.get(parent as usize).and_then(|node| match segment {
-        Segment::Literal(text) => node.literals.get(text.as_str()).copied(),
+        Segment::Literal(text) => node.literals.next(text),
         Segment::Capture(_) => node.capture,
     });
     if let Some(id) = known {
@@ -74,7 +74,7 @@ fn child(nodes: &mut Vec<Node>, parent: NodeId, segment: &Segment) -> NodeId {
     let id = new_node(nodes);
     if let Some(node) = nodes.get_mut(parent as usize) {
         match segment {
-            Segment::Literal(text) => drop(node.literals.insert(text.as_str().into(), id)),
+            Segment::Literal(text) => node.literals.add(text, id),
             Segment::Capture(_) => node.capture = Some(id),
         }
     }

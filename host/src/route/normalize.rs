@@ -30,7 +30,8 @@ pub enum PathError {
     AboveRoot,
 }
 
-/// The normal form of a path (origin-form, without query). What is normal already isn't copied.
+/// The normal form of a path (origin-form, without query). What is normal already isn't copied; what is
+/// borrowed may be shorter than `path` all the same: `/a/.` is its own beginning `/a/`.
 ///
 /// - Empty segments are left out: `//` is `/`.
 /// - Dot segments are resolved (RFC 3986, section 5.2.4), after slashes were merged.
@@ -42,6 +43,9 @@ pub enum PathError {
 /// # Errors
 /// The path could mean something else to an upstream: see [`PathError`].
 pub fn normalize(path: &str) -> Result<Cow<'_, str>, PathError> {
+    if is_plain(path) {
+        return Ok(Cow::Borrowed(path));
+    }
     let Some(relative) = path.strip_prefix('/') else { return Err(PathError::NotAbsolute) };
     let mut out = Output { path, borrowed: 0, owned: None };
     let mut segments = relative.split('/').peekable();
@@ -61,6 +65,28 @@ pub fn normalize(path: &str) -> Result<Cow<'_, str>, PathError> {
     }
     Ok(out.finish())
 }
+
+/// Whether a path has nothing in it that asks for a closer look, as most have.
+fn is_plain(path: &str) -> bool {
+    let mut after_slash = false;
+    let quiet = path.bytes().all(|byte| {
+        let odd = after_slash && matches!(byte, b'/' | b'.');
+        after_slash = byte == b'/';
+        !odd && PLAIN[usize::from(byte)]
+    });
+    quiet && path.starts_with('/')
+}
+
+/// Bytes that stand for themselves in a path, and the slash. One for each byte, so that every index fits.
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < plain.len() {
+        plain[byte] = byte == b'/' as usize || is_path_character(byte as u8);
+        byte += 1;
+    }
+    plain
+};
 
 /// Nothing in a query is changed; a control character in it is refused.
 ///

@@ -56,19 +56,56 @@ pub(super) type NodeId = u32;
 /// A place in a tree, reached by the segments before it.
 #[derive(Debug, Default)]
 pub(super) struct Node {
-    pub(super) literals: FxHashMap<Box<str>, NodeId>,
+    pub(super) literals: Literals,
     pub(super) capture: Option<NodeId>,
     /// Indexes of routes that end here, the most specific first.
-    pub(super) exact: Vec<usize>,
+    pub(super) exact: Candidates,
     /// Indexes of routes for this place and all below it, the most specific first.
-    pub(super) prefix: Vec<usize>,
+    pub(super) prefix: Candidates,
+}
+
+/// Indexes into [`Table::routes`]; in place, since most patterns have one route.
+pub(super) type Candidates = SmallVec<[usize; 2]>;
+
+/// The literals that may come next. Most places have one, which is found without a hash.
+#[derive(Debug, Default)]
+pub(super) enum Literals {
+    #[default]
+    None,
+    One(Box<str>, NodeId),
+    /// Boxed, since it is rare and large.
+    Many(Box<FxHashMap<Box<str>, NodeId>>),
+}
+
+impl Literals {
+    pub(super) fn next(&self, segment: &str) -> Option<NodeId> {
+        match self {
+            Self::None => None,
+            Self::One(literal, id) => (**literal == *segment).then_some(*id),
+            Self::Many(literals) => literals.get(segment).copied(),
+        }
+    }
+
+    /// Add a literal that isn't there yet.
+    pub(super) fn add(&mut self, literal: &str, id: NodeId) {
+        *self = match std::mem::take(self) {
+            Self::None => Self::One(literal.into(), id),
+            Self::One(first, first_id) => {
+                Self::Many(Box::new([(first, first_id), (literal.into(), id)].into_iter().collect()))
+            }
+            Self::Many(mut literals) => {
+                literals.insert(literal.into(), id);
+                Self::Many(literals)
+            }
+        };
+    }
 }
 
 /// What is left of a route once its host and path are in the tree.
 #[derive(Debug)]
 pub(super) struct Compiled {
     pub(super) conditions: Conditions,
-    /// Position of the segment and name, ascending.
+    /// How many segments lie between it and the one before, and its name.
     pub(super) captures: Vec<(usize, Arc<str>)>,
     pub(super) fall_through: bool,
 }
@@ -190,16 +227,13 @@ impl<'a> Search<'a> {
                 }
                 continue;
             };
-            let (segment, below) = match rest.split_once('/') {
-                Some((segment, below)) => (segment, Some(below)),
-                None => (rest, None),
-            };
+            let (segment, below) = split_segment(rest);
             // The last one in is the first one out.
             if let Some(next) = node.capture.filter(|_| !segment.is_empty()) {
                 branches.push((next, below, depth + 1));
             }
-            if let Some(next) = node.literals.get(segment) {
-                branches.push((*next, below, depth + 1));
+            if let Some(next) = node.literals.next(segment) {
+                branches.push((next, below, depth + 1));
             }
         }
         // Stable: of the same length, the one with the earlier literal came first.
@@ -231,13 +265,26 @@ impl<'a> Search<'a> {
 
     fn found(&self, index: usize, route: &Compiled) -> Outcome {
         let mut captures = Vec::with_capacity(route.captures.len());
-        let mut segments = self.request.path.split('/').skip(1).enumerate();
-        for (position, name) in &route.captures {
-            let segment = segments.find(|(at, _)| at == position).map(|(_, segment)| segment);
-            let Some(text) = segment.and_then(decode_segment) else { return Outcome::Undecodable };
+        let mut rest = self.request.path.strip_prefix('/');
+        for (skip, name) in &route.captures {
+            for _ in 0..*skip {
+                rest = rest.and_then(|rest| split_segment(rest).1);
+            }
+            let (segment, below) = split_segment(rest.unwrap_or_default());
+            let Some(text) = decode_segment(segment) else { return Outcome::Undecodable };
             captures.push((Arc::clone(name), text.into_owned()));
+            rest = below;
         }
         Outcome::Found { route: index, captures }
+    }
+}
+
+/// The first segment and what follows its slash. A plain loop: segments are too short for anything cleverer
+/// to pay.
+fn split_segment(rest: &str) -> (&str, Option<&str>) {
+    match rest.bytes().position(|byte| byte == b'/') {
+        Some(end) => (rest.get(..end).unwrap_or_default(), rest.get(end + 1..)),
+        None => (rest, None),
     }
 }
 

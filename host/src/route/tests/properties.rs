@@ -24,9 +24,9 @@ struct Sample {
 }
 
 pub(super) fn a_route() -> impl Strategy<Value = Route> {
-    let hosts = select(vec!["", "", "*.b", "*.a.b", "a.b", "x.a.b"]);
+    let hosts = select(vec!["", "", "", "", "*.b", "*.a.b", "a.b", "x.a.b"]);
     let part = select(vec!["a", "b", "{}"]);
-    let end = select(vec!["", "", "/*", "/"]);
+    let end = select(vec!["", "", "/*", "/*", "/*", "/"]);
     let methods = subsequence(vec![Method::GET, Method::POST, Method::PUT], 0..=2);
     let value = || select(vec![None, None, Some(ValuePattern::Present), Some(ValuePattern::Exact("1".into()))]);
     let listeners = subsequence(vec![0usize, 1], 1..=2);
@@ -178,8 +178,8 @@ proptest! {
 
     #[test]
     fn the_table_finds_what_a_plain_matcher_finds(
-        routes in vec(a_route(), 0..12),
-        requests in vec(a_request(), 8),
+        routes in vec(a_route(), 0..24),
+        requests in vec(a_request(), 16),
     ) {
         let table = Table::build(&routes);
         for request in &requests {
@@ -217,7 +217,8 @@ proptest! {
     fn nothing_makes_a_search_fail(host in ".*", path in "(/.*)?", query in ".*") {
         let routes = [route("*.b", "/a/{x}/*"), route("", "/{x}"), route("a.b", "/*")];
         let (method, headers) = (Method::GET, HeaderMap::new());
-        let request = RouteRequest { host: &host, path: &path, method: &method, headers: &headers, query: Some(&query) };
+        let query = Some(&*query);
+        let request = RouteRequest { host: &host, path: &path, method: &method, headers: &headers, query };
         Table::build(&routes).find(0, &request);
     }
 
@@ -234,8 +235,10 @@ proptest! {
     }
 
     #[test]
-    fn every_way_to_write_a_path_ends_in_the_same(parts in vec("[a-z0-9._~-]{1,5}|[a-z]ü", 1..5), style in any::<u64>()) {
-        prop_assume!(parts.iter().all(|part| !part.contains('.')));
+    fn every_way_to_write_a_path_ends_in_the_same(
+        parts in vec("[a-z0-9_~-]{1,5}|[a-z]ü", 1..5),
+        style in any::<u64>(),
+    ) {
         let plain: String = parts.iter().map(|part| format!("/{part}")).collect();
         let detours = ["/", "//", "/./", "/x/../", "/y/z/.././../"];
         let mut noisy = String::new();
