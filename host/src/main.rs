@@ -1,1 +1,9 @@
-fn main() {}
+//! The program `sluice`: the command line around the library.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

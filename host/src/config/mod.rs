@@ -15,6 +15,7 @@ mod pattern;
 mod problem;
 mod resolve;
 mod secrets;
+mod show;
 mod suggest;
 #[cfg(test)]
 mod tests;

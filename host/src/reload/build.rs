@@ -14,18 +14,37 @@ use super::report;
 use super::watch::Watched;
 use crate::config::model::Config;
 use crate::config::{self, Problem};
-use crate::plugin::wasm::PluginHost;
+use crate::plugin::wasm::{HostError, Options, PluginHost};
 use crate::snapshot::status::{ConfigurationStatus, State, Status};
 use crate::snapshot::{Conflict, Plugins, Snapshot, check};
 use crate::telemetry::metrics::{Metrics, Reload};
 
 /// What has to be done outside before a configuration can serve.
-pub trait Prepare {
+pub trait Prepare: Send + Sync {
     /// Bind the addresses that it listens on, as far as they aren't bound.
     ///
     /// # Errors
     /// What can't be bound.
     fn prepare(&self, config: &Config) -> Result<(), Vec<Problem>>;
+}
+
+/// Why there is no first snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{}", list(.0))]
+    Problems(Vec<Problem>),
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+impl From<Vec<Problem>> for StartError {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::Problems(problems)
+    }
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Builds one snapshot after the other.
@@ -77,6 +96,8 @@ pub struct Built {
     pub snapshot: Option<Arc<Snapshot>>,
     pub status: Status,
     pub outcome: Reload,
+    /// Something was refused that wasn't before, whatever else was published.
+    pub newly_refused: bool,
     pub watched: Watched,
 }
 
@@ -87,35 +108,50 @@ struct Assembled {
 }
 
 impl Builder {
-    /// For the configuration in the file `path`.
-    pub fn new(path: PathBuf, host: Arc<PluginHost>, metrics: Arc<Metrics>, last_good: Option<LastGood>) -> Self {
-        Self {
-            path,
+    /// Read the configuration in the file `path`, and build the first snapshot.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration. A plugin that doesn't work is no error; its status says so.
+    pub fn start(
+        path: &Path,
+        metrics: Arc<Metrics>,
+        prepare: impl FnOnce(&Config) -> Result<(), Vec<Problem>>,
+    ) -> Result<(Self, Built), StartError> {
+        let (mut builder, config) = Self::open(path, metrics)?;
+        builder.last_good = match LastGood::open(&config.plugins.cache) {
+            Ok(last_good) => Some(last_good),
+            Err(error) => {
+                tracing::warn!(%error, "last good versions of plugins can't be kept on disk");
+                None
+            }
+        };
+        builder.refresh(&[&config], &BTreeSet::new());
+        let assembled = builder.assemble(&config)?;
+        prepare(&config)?;
+        let digest = builder.read.as_ref().map_or([0; 32], |read| read.digest);
+        let built = builder.settle(assembled, digest, Vec::new());
+        Ok((builder, built))
+    }
+
+    /// Read the configuration and start what plugins run on.
+    fn open(path: &Path, metrics: Arc<Metrics>) -> Result<(Self, Arc<Config>), StartError> {
+        let (read, problems) = read(path, None);
+        let Some(config) = read.config.clone() else { return Err(problems.into()) };
+        let (cache, threads) = (config.plugins.cache.clone(), config.server.threads);
+        let host = PluginHost::new(Options { cache, threads, metrics: metrics.clone() })?;
+        let builder = Self {
+            path: path.to_owned(),
             components: Components::new(host.clone()),
             host,
             metrics,
-            last_good,
-            read: None,
+            last_good: None,
+            read: Some(read),
             pending: None,
             running: None,
             status: Status::default(),
             kept: BTreeMap::new(),
-        }
-    }
-
-    /// The first snapshot.
-    ///
-    /// # Errors
-    /// What is wrong with the configuration. A plugin that doesn't work is no error; its status says so.
-    pub fn start(&mut self, prepare: &dyn Prepare) -> Result<Built, Vec<Problem>> {
-        let (read, problems) = self.read();
-        let config = read.config.clone().ok_or(problems)?;
-        let digest = read.digest;
-        self.read = Some(read);
-        self.refresh(&[&config], &BTreeSet::new());
-        let assembled = self.assemble(&config)?;
-        prepare.prepare(&config)?;
-        Ok(self.settle(assembled, digest, Vec::new()))
+        };
+        Ok((builder, config))
     }
 
     /// The next snapshot, of what the files hold now. `unsettled` ones are left as they are. There must
@@ -151,27 +187,37 @@ impl Builder {
         Some(self.settle(assembled, digest, problems))
     }
 
-    /// Everything that is wrong, with the configuration or with any component.
+    /// The outcome of a run that came to nothing.
+    pub fn nothing(&self) -> Built {
+        let watched = self.running.as_ref().map(|running| self.watched(running.snapshot.config())).unwrap_or_default();
+        let status = self.status.clone();
+        Built { snapshot: None, status, outcome: Reload::Unchanged, newly_refused: false, watched }
+    }
+
+    /// Everything that is wrong, with the configuration in the file `path` or with any component. Nothing
+    /// is published or bound.
     ///
     /// # Errors
     /// All of it.
-    pub fn check(&mut self) -> Result<Status, Vec<Problem>> {
-        let (read, problems) = self.read();
-        let config = read.config.clone().ok_or(problems)?;
-        self.read = Some(read);
-        self.refresh(&[&config], &BTreeSet::new());
+    pub fn check(path: &Path) -> Result<(Arc<Config>, Status), StartError> {
+        let (mut builder, config) = Self::open(path, Metrics::new())?;
+        builder.refresh(&[&config], &BTreeSet::new());
+        builder.check_components(&config).map(|status| (config, status)).map_err(StartError::from)
+    }
+
+    fn check_components(&self, config: &Arc<Config>) -> Result<Status, Vec<Problem>> {
         let directory = &config.plugins.directory;
         let mut problems = Vec::new();
         let mut choices = BTreeMap::new();
-        for plugin in needed(&config) {
-            match self.sources().load_file(&plugin, &config) {
+        for plugin in needed(config) {
+            match self.sources().load_file(&plugin, config) {
                 Ok(entry) => drop(choices.insert(plugin.name.clone(), Choice { entry, refused: None })),
                 Err(refused) => problems.push(refused.problem(&plugin, directory)),
             }
         }
         let plugins: Plugins = choices.iter().map(|(name, choice)| (name.clone(), choice.entry.clone())).collect();
-        problems.extend(check(&config, &plugins).into_iter().map(|conflict| conflict.problem));
-        let status = self.describe(&config, &choices, Vec::new());
+        problems.extend(check(config, &plugins).into_iter().map(|conflict| conflict.problem));
+        let status = self.describe(config, &choices, Vec::new());
         for file in status.plugins.iter().filter(|plugin| plugin.state == State::Refused) {
             problems.push(Problem {
                 file: directory.join(&file.file),
@@ -182,22 +228,6 @@ impl Builder {
             });
         }
         if problems.is_empty() { Ok(status) } else { Err(problems) }
-    }
-
-    /// What the configuration's files say now, and what is wrong with them.
-    fn read(&self) -> (Read, Vec<Problem>) {
-        // Before the configuration is read: a file that is dropped meanwhile is seen the next time.
-        let listing = |config: Option<&Config>| config.map(|config| load::list(&config.plugins.directory));
-        let running = self.running.as_ref().map(|running| &**running.snapshot.config());
-        let before = listing(running);
-        let loaded = config::load_watched(&self.path);
-        let (config, problems) = match loaded.outcome {
-            Ok(config) => (Some(Arc::new(config)), Vec::new()),
-            Err(problems) => (None, problems),
-        };
-        let dropped = before.or_else(|| listing(config.as_deref())).unwrap_or_default();
-        let (digest, files, include_directories) = (loaded.digest, loaded.files, loaded.include_directories);
-        (Read { config, digest, dropped, files, include_directories }, problems)
     }
 
     /// A configuration that might replace the one that serves, or what is wrong with it.
@@ -212,7 +242,8 @@ impl Builder {
         if unsettled.iter().any(is_part) {
             return known(self);
         }
-        let (read, problems) = self.read();
+        let running = self.running.as_ref().map(|running| &**running.snapshot.config());
+        let (read, problems) = read(&self.path, running);
         let same = |before: &Read| (before.digest, &before.dropped) == (read.digest, &read.dropped);
         if self.read.as_ref().is_some_and(same) {
             return known(self);
@@ -290,7 +321,6 @@ impl Builder {
     fn settle(&mut self, assembled: Assembled, digest: [u8; 32], problems: Vec<Problem>) -> Built {
         let Assembled { choices, snapshot } = assembled;
         let config = snapshot.config().clone();
-        let first = self.running.is_none();
         let changed = self.running.as_ref().is_none_or(|running| !same(&running.snapshot, &snapshot));
         let status = self.describe(&config, &choices, problems);
         let newly_refused = report::report(&self.status, &status);
@@ -308,15 +338,9 @@ impl Builder {
             (false, true) => Reload::Refused,
             (false, false) => Reload::Unchanged,
         };
-        if !first {
-            self.metrics.reloaded(outcome);
-        }
-        if newly_refused && changed {
-            self.metrics.reloaded(Reload::Refused);
-        }
         self.metrics.files_refused(status.refused());
         self.status = status.clone();
-        Built { snapshot: published, status, outcome, watched: self.watched(&config) }
+        Built { snapshot: published, status, outcome, newly_refused, watched: self.watched(&config) }
     }
 
     /// Keep on disk what serves now.
@@ -379,6 +403,21 @@ impl Builder {
         }
         Status { configuration, plugins }
     }
+}
+
+/// What the configuration's files say now, and what is wrong with them.
+fn read(path: &Path, running: Option<&Config>) -> (Read, Vec<Problem>) {
+    let listing = |config: &Config| load::list(&config.plugins.directory);
+    // Before the configuration is read: a file that is dropped meanwhile is seen the next time.
+    let before = running.map(listing);
+    let loaded = config::load_watched(path);
+    let (config, problems) = match loaded.outcome {
+        Ok(config) => (Some(Arc::new(config)), Vec::new()),
+        Err(problems) => (None, problems),
+    };
+    let dropped = before.or_else(|| config.as_deref().map(listing)).unwrap_or_default();
+    let (digest, files, include_directories) = (loaded.digest, loaded.files, loaded.include_directories);
+    (Read { config, digest, dropped, files, include_directories }, problems)
 }
 
 impl Fixed {

@@ -3,10 +3,12 @@
 mod build;
 mod choose;
 mod components;
+mod controller;
 pub mod lastgood;
 pub mod load;
 mod report;
 pub mod settle;
 pub mod watch;
 
-pub use build::{Builder, Built, Prepare};
+pub use build::{Builder, Built, Prepare, StartError};
+pub use controller::{Controller, Request};

@@ -63,9 +63,9 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watch `watched`, whose present state is taken as known.
+    /// Watch `watched`. All of it counts as changed at first, since what was read of it may be older.
     pub fn new(watched: Watched) -> Self {
-        let mut watch = Self {
+        Self {
             settle: Settle::default(),
             watched,
             wake: Arc::default(),
@@ -73,18 +73,20 @@ impl Watch {
             armed: BTreeMap::new(),
             complained: false,
             poll: POLL,
-        };
-        watch.arm();
-        watch.settle = Settle::new(watch.watched.scan());
-        watch
+        }
     }
 
-    /// Watch something else from now on. What is new in it counts as changed.
-    pub fn set(&mut self, watched: Watched) {
-        if self.watched != watched {
-            self.watched = watched;
-            self.wake.notify_one();
-        }
+    /// Watch something else from now on. What is new in it counts as changed. Whether it is something else.
+    pub fn set(&mut self, watched: Watched) -> bool {
+        let differs = self.watched != watched;
+        self.watched = watched;
+        differs
+    }
+
+    /// Take everything up as it is now, settled or not.
+    pub fn take(&mut self) {
+        self.arm();
+        self.settle = Settle::new(self.watched.scan());
     }
 
     /// Wait for changes that have come to rest. Returns the files that are still being written, which

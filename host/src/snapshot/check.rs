@@ -12,7 +12,7 @@ use crate::plugin::role::Hooks;
 /// A plugin and its place don't fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
-    /// Whose other version might fit.
+    /// Whose other version might fit; empty if none would.
     pub plugin: Arc<str>,
     pub problem: Problem,
 }
@@ -74,6 +74,31 @@ pub fn check(config: &Config, plugins: &Plugins) -> Vec<Conflict> {
         }
     }
     conflicts
+}
+
+/// Plugins that routes name and that aren't there: their chains mustn't do without them.
+pub(super) fn missing(config: &Config, plugins: &Plugins) -> Vec<Conflict> {
+    let named = config.routes.iter().flat_map(|route| route.plugins.iter().map(move |name| (route, name)));
+    named
+        .filter(|(_, name)| !plugins.contains_key(*name))
+        .map(|(route, name)| Conflict {
+            plugin: name.clone(),
+            problem: problem(
+                &route.place,
+                format!("route \"{}\": plugins", route.name),
+                format!("there is no plugin \"{name}\""),
+                "add a [[plugin]] of that name",
+            ),
+        })
+        .collect()
+}
+
+/// `server.name` can't stand in a header field.
+pub(super) fn bad_name(config: &Config) -> Conflict {
+    let place = config.path.display().to_string();
+    let message = "expected a name of letters, digits and -._~";
+    let problem = problem(&place, "server.name".to_owned(), message, "write for example name = \"edge-1\"");
+    Conflict { plugin: "".into(), problem }
 }
 
 fn check_chain(route: &Route, plugins: &Plugins, conflicts: &mut Vec<Conflict>) {

@@ -13,6 +13,7 @@ pub use check::{Conflict, check, problem};
 pub use plugin::PluginEntry;
 
 use crate::config::model::{Config, Destination};
+use crate::fields::Pseudonym;
 use crate::route::Table;
 use crate::telemetry::metrics::{Metrics, RouteMetrics, SnapshotLife};
 use crate::upstream::Cluster;
@@ -23,6 +24,7 @@ pub type Plugins = BTreeMap<Arc<str>, Arc<PluginEntry>>;
 /// What serves.
 pub struct Snapshot {
     config: Arc<Config>,
+    pseudonym: Pseudonym,
     table: Arc<Table>,
     plugins: Plugins,
     /// By index of the configuration's clusters.
@@ -45,7 +47,9 @@ impl Snapshot {
         previous: Option<&Self>,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, Vec<Conflict>> {
-        let conflicts = check::check(&config, &plugins);
+        let mut conflicts = check::check(&config, &plugins);
+        conflicts.extend(check::missing(&config, &plugins));
+        let Ok(pseudonym) = Pseudonym::new(&config.server.name) else { return Err(vec![check::bad_name(&config)]) };
         if !conflicts.is_empty() {
             return Err(conflicts);
         }
@@ -58,11 +62,16 @@ impl Snapshot {
                 config.routes.iter().map(|route| metrics.route(&route.name)).collect(),
             ),
         };
-        Ok(Self { config, table, plugins, clusters, routes, _life: metrics.snapshot_lives() })
+        Ok(Self { config, pseudonym, table, plugins, clusters, routes, _life: metrics.snapshot_lives() })
     }
 
     pub fn config(&self) -> &Arc<Config> {
         &self.config
+    }
+
+    /// The gateway's name in `Via` and `CDN-Loop`.
+    pub fn pseudonym(&self) -> &Pseudonym {
+        &self.pseudonym
     }
 
     pub fn table(&self) -> &Arc<Table> {

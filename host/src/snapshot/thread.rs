@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use tokio::sync::mpsc::UnboundedSender;
 
+use super::Snapshot;
 use crate::balance::WeightedChoice;
 use crate::config::model::{IdentityFields, Redirect, Respond};
 use crate::fields::Pseudonym;
@@ -30,6 +32,28 @@ pub struct ThreadSnapshot {
     pub routes: Vec<Rc<ThreadRoute>>,
     /// Of requests that no route matched.
     pub unmatched: Arc<RouteMetrics>,
+    /// Last, so that it outlives the rest.
+    pub retirement: Retirement,
+}
+
+/// Sends away the snapshot that a view was made of when the view ends: to free compiled code takes a
+/// while, and a data thread has better things to do.
+#[derive(Default)]
+pub struct Retirement(Option<(Arc<Snapshot>, UnboundedSender<Arc<Snapshot>>)>);
+
+impl Retirement {
+    pub fn new(snapshot: Arc<Snapshot>, to: UnboundedSender<Arc<Snapshot>>) -> Self {
+        Self(Some((snapshot, to)))
+    }
+}
+
+impl Drop for Retirement {
+    fn drop(&mut self) {
+        if let Some((snapshot, to)) = self.0.take() {
+            // If nobody is there any more, the gateway has stopped.
+            let _ = to.send(snapshot);
+        }
+    }
 }
 
 /// A route on one thread.

@@ -9,6 +9,7 @@ const BROKEN: Duration = Duration::from_secs(20);
 fn watch(watched: Watched) -> Watch {
     let mut watch = Watch::new(watched);
     watch.poll = Duration::from_secs(3600);
+    watch.take();
     watch
 }
 

@@ -1,0 +1,183 @@
+//! Who may ask: the `Host` has to be one of the API's own names, and the token has to be right, where there
+//! is one. Pure.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
+
+use super::answer::problem;
+use crate::config::model::Admin;
+
+/// Why a request is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// `Host` isn't one of ours, or there are several, or none.
+    Host,
+    /// No token, or a wrong one.
+    Token,
+    /// A web page asks for a change.
+    Origin,
+}
+
+impl Refused {
+    pub fn answer(self) -> Response<Full<Bytes>> {
+        match self {
+            Self::Host => problem(
+                StatusCode::MISDIRECTED_REQUEST,
+                "Host is none of the names of this API; add it to admin.hosts if it should be",
+            ),
+            Self::Origin => problem(StatusCode::FORBIDDEN, "web pages can't ask for this"),
+            Self::Token => {
+                let mut answer = problem(StatusCode::UNAUTHORIZED, "send the token as Authorization: Bearer TOKEN");
+                let challenge = HeaderValue::from_static("Bearer realm=\"sluice admin\"");
+                answer.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+                answer
+            }
+        }
+    }
+}
+
+/// Check a request for `path` that came in at the address `local`.
+pub fn check(admin: &Admin, local: SocketAddr, path: &str, headers: &HeaderMap) -> Result<(), Refused> {
+    if !is_own_host(admin, local, headers) {
+        return Err(Refused::Host);
+    }
+    // Probes of an orchestrator carry no secrets, and learn one bit.
+    let is_probe = path == "/healthz" || path == "/readyz";
+    if let (Some(token), false) = (&admin.token, is_probe)
+        && !has_token(headers, token.reveal())
+    {
+        return Err(Refused::Token);
+    }
+    if path == "/api/v1/reload" && headers.contains_key(header::ORIGIN) {
+        return Err(Refused::Origin);
+    }
+    Ok(())
+}
+
+fn is_own_host(admin: &Admin, local: SocketAddr, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    let Ok(host) = host.to_str() else { return false };
+    let (name, port) = split(host);
+    if admin.hosts.iter().any(|own| own.eq_ignore_ascii_case(host) || own.eq_ignore_ascii_case(name)) {
+        return true;
+    }
+    // 80 isn't written.
+    let port = port.map_or(Some(80), |port| port.parse().ok());
+    if port != Some(local.port()) {
+        return false;
+    }
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    match address.parse::<std::net::IpAddr>() {
+        // A name can be made to resolve to anything, but nobody can make an address a name.
+        Ok(address) => {
+            let address = address.to_canonical();
+            address == local.ip().to_canonical() || address == admin.address.ip().to_canonical() || address.is_loopback()
+        }
+        Err(_) => name.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+/// Host and port of an authority; the brackets of an IPv6 address stay.
+fn split(host: &str) -> (&str, Option<&str>) {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, Some(port)),
+        _ => (host, None),
+    }
+}
+
+fn has_token(headers: &HeaderMap, token: &str) -> bool {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let sent = value.as_bytes();
+    let Some((scheme, sent)) = sent.split_at_checked(7) else { return false };
+    scheme.eq_ignore_ascii_case(b"bearer ") && same(sent.trim_ascii(), token.as_bytes())
+}
+
+/// Compare in a time that depends on the lengths alone.
+fn same(sent: &[u8], token: &[u8]) -> bool {
+    let differs = sent.iter().zip(token).fold(0, |all, (a, b)| all | (a ^ b));
+    std::hint::black_box(differs) == 0 && sent.len() == token.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::Secret;
+
+    fn admin(token: Option<&str>) -> Admin {
+        Admin {
+            address: "127.0.0.1:9901".parse().unwrap(),
+            hosts: vec!["admin.example.com".into()],
+            token: token.map(Secret::new),
+        }
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    fn with_host(host: &str) -> Result<(), Refused> {
+        check(&admin(None), "127.0.0.1:9901".parse().unwrap(), "/metrics", &headers(&[("host", host)]))
+    }
+
+    #[test]
+    fn only_its_own_names_are_answered() {
+        for own in [
+            "127.0.0.1:9901",
+            "localhost:9901",
+            "LOCALHOST:9901",
+            "[::1]:9901",
+            "admin.example.com",
+            "Admin.Example.com:80",
+        ] {
+            assert_eq!(with_host(own), Ok(()), "{own}");
+        }
+        for other in ["evil.example:9901", "localhost", "127.0.0.1", "localhost:9902", "192.0.2.1:9901", "", "[::1]"] {
+            assert_eq!(with_host(other), Err(Refused::Host), "{other}");
+        }
+        let two = headers(&[("host", "localhost:9901"), ("host", "evil.example")]);
+        let local = "127.0.0.1:9901".parse().unwrap();
+        assert_eq!(check(&admin(None), local, "/metrics", &two), Err(Refused::Host));
+        assert_eq!(check(&admin(None), local, "/metrics", &HeaderMap::new()), Err(Refused::Host));
+    }
+
+    #[test]
+    fn the_address_that_it_was_reached_at_is_its_own() {
+        let everywhere = Admin { address: "0.0.0.0:9901".parse().unwrap(), ..admin(None) };
+        let local = "10.0.0.5:9901".parse().unwrap();
+        assert_eq!(check(&everywhere, local, "/metrics", &headers(&[("host", "10.0.0.5:9901")])), Ok(()));
+    }
+
+    #[test]
+    fn the_token_is_asked_for_except_by_probes() {
+        let local = "127.0.0.1:9901".parse().unwrap();
+        let ask = |path: &str, authorization: &str| {
+            let headers = headers(&[("host", "127.0.0.1:9901"), ("authorization", authorization)]);
+            check(&admin(Some("secret")), local, path, &headers)
+        };
+        for good in ["Bearer secret", "bearer secret", "Bearer  secret "] {
+            assert_eq!(ask("/metrics", good), Ok(()), "{good}");
+        }
+        for bad in ["Bearer secre", "Bearer secrets", "Bearer ", "Bearer", "Basic secret", "secret", ""] {
+            assert_eq!(ask("/metrics", bad), Err(Refused::Token), "{bad}");
+        }
+        assert_eq!(ask("/healthz", ""), Ok(()));
+        assert_eq!(ask("/readyz", ""), Ok(()));
+        assert_eq!(ask("/readyz/", ""), Err(Refused::Token));
+    }
+
+    #[test]
+    fn a_web_page_cannot_reload() {
+        let local = "127.0.0.1:9901".parse().unwrap();
+        let from_page = headers(&[("host", "localhost:9901"), ("origin", "http://localhost:9901")]);
+        assert_eq!(check(&admin(None), local, "/api/v1/reload", &from_page), Err(Refused::Origin));
+    }
+}

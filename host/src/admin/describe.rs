@@ -1,0 +1,165 @@
+//! What serves, as JSON. Never shows a plugin's configuration, which may hold secrets.
+
+use serde_json::{Map, Value, json};
+
+use super::Source;
+use crate::config::model::{
+    Balance, Cluster, Destination, HostPattern, Isolation, Match, OnError, Route, ValuePattern,
+};
+use crate::snapshot::Snapshot;
+use crate::snapshot::status::{PluginStatus, Status};
+use crate::telemetry::metrics::Reload;
+
+/// The configuration, and what is wrong.
+pub fn status<S: Source>(source: &S, snapshot: &Snapshot) -> Value {
+    let status = source.status();
+    let config = snapshot.config();
+    let listeners = config.listeners.iter().map(|listener| {
+        let address = source.address(&listener.name).unwrap_or(listener.address);
+        json!({ "name": &*listener.name, "address": address.to_string() })
+    });
+    let problems = |status: &Status| -> Vec<String> {
+        status.configuration.problems.iter().map(ToString::to_string).collect()
+    };
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "ready": source.is_ready(),
+        "listeners": listeners.collect::<Vec<_>>(),
+        "configuration": {
+            "file": config.path.display().to_string(),
+            "state": if status.configuration.problems.is_empty() { "serving" } else { "last-good" },
+            "problems": problems(&status),
+            "needs_restart": status.configuration.needs_restart,
+        },
+        "refused_files": status.refused(),
+    })
+}
+
+pub fn outcome(outcome: Reload, status: &Status) -> Value {
+    let outcome = match outcome {
+        Reload::Published => "published",
+        Reload::Refused => "refused",
+        Reload::Unchanged => "unchanged",
+    };
+    json!({ "outcome": outcome, "refused_files": status.refused() })
+}
+
+pub fn plugins(status: &Status) -> Value {
+    json!({ "plugins": status.plugins.iter().map(plugin).collect::<Vec<_>>() })
+}
+
+fn plugin(plugin: &PluginStatus) -> Value {
+    json!({
+        "name": &*plugin.name,
+        "file": plugin.file.display().to_string(),
+        "state": plugin.state.name(),
+        "reason": plugin.reason,
+        "digest": plugin.digest,
+        "size": plugin.size,
+        "hooks": plugin.hooks,
+        "grants": plugin.grants,
+        "isolation": match plugin.isolation {
+            Isolation::Pooled => "pooled",
+            Isolation::Request => "request",
+        },
+        "on_error": match plugin.on_error {
+            OnError::Closed => "closed",
+            OnError::Open => "open",
+        },
+    })
+}
+
+pub fn routes<S: Source>(source: &S, snapshot: &Snapshot) -> Value {
+    let config = snapshot.config();
+    let describe = |route: &Route| {
+        let listeners = route.listeners.iter().filter_map(|index| config.listeners.get(*index)).map(|listener| {
+            let address = source.address(&listener.name).unwrap_or(listener.address);
+            json!({ "name": &*listener.name, "address": address.to_string() })
+        });
+        json!({
+            "name": &*route.name,
+            "place": &*route.place,
+            "listeners": listeners.collect::<Vec<_>>(),
+            "match": matcher(&route.matcher),
+            "plugins": route.plugins.iter().map(|name| &**name).collect::<Vec<_>>(),
+            "destination": destination(&route.destination, &config.clusters),
+            "anonymous": route.anonymous,
+            "fall_through": route.fall_through,
+        })
+    };
+    json!({ "routes": config.routes.iter().map(describe).collect::<Vec<_>>() })
+}
+
+fn matcher(matcher: &Match) -> Value {
+    let mut description = Map::new();
+    if matcher.host != HostPattern::Any {
+        description.insert("host".into(), matcher.host.to_string().into());
+    }
+    description.insert("path".into(), matcher.path.to_string().into());
+    if !matcher.methods.is_empty() {
+        let methods: Vec<&str> = matcher.methods.iter().map(http::Method::as_str).collect();
+        description.insert("methods".into(), json!(methods));
+    }
+    let pattern = |pattern: &ValuePattern| match pattern {
+        ValuePattern::Present => Value::Bool(true),
+        ValuePattern::Exact(value) => value.clone().into(),
+    };
+    let headers: Map<String, Value> =
+        matcher.headers.iter().map(|(name, value)| (name.to_string(), pattern(value))).collect();
+    let query: Map<String, Value> =
+        matcher.query.iter().map(|(name, value)| (name.clone(), pattern(value))).collect();
+    for (key, conditions) in [("headers", headers), ("query", query)] {
+        if !conditions.is_empty() {
+            description.insert(key.into(), conditions.into());
+        }
+    }
+    description.into()
+}
+
+fn destination(destination: &Destination, clusters: &[Cluster]) -> Value {
+    match destination {
+        Destination::Clusters(choices) => {
+            let choices = choices.iter().filter_map(|(index, weight)| {
+                Some(json!({ "name": &*clusters.get(*index)?.name, "weight": weight }))
+            });
+            json!({ "clusters": choices.collect::<Vec<_>>() })
+        }
+        Destination::Redirect(redirect) => json!({ "redirect": {
+            "status": redirect.status.as_u16(),
+            "scheme": redirect.scheme,
+            "host": redirect.host,
+            "path": redirect.path,
+        } }),
+        Destination::Respond(respond) => json!({ "respond": { "status": respond.status.as_u16() } }),
+        Destination::Chain => json!({ "plugin": true }),
+    }
+}
+
+pub fn clusters(snapshot: &Snapshot) -> Value {
+    let described = snapshot.clusters().iter().zip(&snapshot.config().clusters).map(|(cluster, config)| {
+        let endpoints = cluster.members().iter().map(|member| {
+            let endpoint = &member.endpoint;
+            json!({
+                "address": endpoint.text(),
+                "weight": member.weight,
+                "healthy": endpoint.is_healthy(),
+                "in_flight": endpoint.in_flight(),
+                "latency_us": endpoint.latency_us(),
+                "failures": endpoint.failures(),
+            })
+        });
+        json!({
+            "name": &*config.name,
+            "balance": match &config.balance {
+                Balance::RoundRobin => Value::from("round-robin"),
+                Balance::Plugin(name) => json!({ "plugin": &**name }),
+            },
+            "health_check": config.health_check.as_ref().map(|check| json!({
+                "path": check.path,
+                "interval_ms": u64::try_from(check.interval.as_millis()).unwrap_or(u64::MAX),
+            })),
+            "endpoints": endpoints.collect::<Vec<_>>(),
+        })
+    });
+    json!({ "clusters": described.collect::<Vec<_>>() })
+}

@@ -1,0 +1,117 @@
+//! What plugins reach clusters with. A plugin's call may run anywhere; connections belong to a data
+//! thread. So a call is a message to a task on that thread, which sends the request by the clusters that
+//! serve there at that moment.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::body::{Body, BodyError};
+use crate::error::Error;
+use crate::plugin::http_client::{ClientError, HttpClient, Sending};
+use crate::upstream::{Caller, ThreadCluster};
+
+/// The clusters of one thread by name.
+pub type Clusters = HashMap<Arc<str>, Rc<ThreadCluster>>;
+
+/// The handle that plugins have.
+#[derive(Debug)]
+pub struct Client(mpsc::UnboundedSender<Job>);
+
+#[derive(Debug)]
+struct Job {
+    cluster: Box<str>,
+    request: Request<Bytes>,
+    timeout: Option<Duration>,
+    max_body: usize,
+    reply: oneshot::Sender<Result<Response<Bytes>, ClientError>>,
+}
+
+impl Client {
+    /// A client, and the task that serves it. The task ends when the last handle is gone; it has to run in
+    /// a `LocalSet`.
+    pub fn new(clusters: Rc<RefCell<Rc<Clusters>>>) -> (Arc<Self>, impl Future<Output = ()> + 'static) {
+        let (sender, mut jobs) = mpsc::unbounded_channel::<Job>();
+        let serve = async move {
+            while let Some(job) = jobs.recv().await {
+                let cluster = clusters.borrow().get(&*job.cluster).cloned();
+                match cluster {
+                    Some(cluster) => drop(tokio::task::spawn_local(job.run(cluster))),
+                    // Whoever asked may have gone.
+                    None => drop(job.reply.send(Err(ClientError::UnknownCluster))),
+                }
+            }
+        };
+        (Arc::new(Self(sender)), serve)
+    }
+}
+
+impl HttpClient for Client {
+    fn send(
+        &self,
+        cluster: &str,
+        request: Request<Bytes>,
+        timeout: Option<Duration>,
+        max_body: usize,
+    ) -> Sending {
+        let (reply, answer) = oneshot::channel();
+        // If the thread is stopping, the answer's channel is closed.
+        let _ = self.0.send(Job { cluster: cluster.into(), request, timeout, max_body, reply });
+        Box::pin(async move { answer.await.unwrap_or(Err(ClientError::Unavailable)) })
+    }
+}
+
+impl Job {
+    async fn run(self, cluster: Rc<ThreadCluster>) {
+        let Self { request, timeout, max_body, mut reply, .. } = self;
+        let sending = async {
+            let sending = send(&cluster, request, max_body);
+            match timeout {
+                Some(timeout) => tokio::time::timeout(timeout, sending).await.unwrap_or(Err(ClientError::Timeout)),
+                None => sending.await,
+            }
+        };
+        let answer = tokio::select! {
+            answer = sending => answer,
+            // The caller has dropped its future: nobody waits for the answer.
+            () = reply.closed() => return,
+        };
+        drop(reply.send(answer));
+    }
+}
+
+async fn send(
+    cluster: &ThreadCluster,
+    request: Request<Bytes>,
+    max_body: usize,
+) -> Result<Response<Bytes>, ClientError> {
+    let mut request = request.map(|body| if body.is_empty() { Body::Empty } else { Body::Full(body) });
+    // Unlike a client's request this one names no host, so the cluster's stands in.
+    let host = cluster.cluster().host().cloned().or_else(|| {
+        let member = cluster.cluster().members().first()?;
+        HeaderValue::from_str(member.endpoint.text()).ok()
+    });
+    if let Some(host) = host {
+        request.headers_mut().insert(header::HOST, host);
+    }
+    let (head, body) = cluster.send(request, Caller::default()).await.map_err(why)?.into_parts();
+    let body = body.collect(max_body).await.map_err(|error| match error {
+        BodyError::TooLarge => ClientError::TooLarge,
+        BodyError::Idle => ClientError::Timeout,
+        BodyError::Client | BodyError::Upstream => ClientError::Unavailable,
+    })?;
+    Ok(Response::from_parts(head, body))
+}
+
+fn why(error: Error) -> ClientError {
+    match error {
+        Error::ConnectTimeout | Error::FirstByteTimeout | Error::UpstreamStalled => ClientError::Timeout,
+        _ => ClientError::Unavailable,
+    }
+}

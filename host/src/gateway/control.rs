@@ -1,0 +1,112 @@
+//! The control thread: reloads, health checks, the admin API, and freeing what has been replaced. Nothing
+//! on it is in a request's way.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, LocalSet};
+
+use super::overview::Overview;
+use super::shared::Shared;
+use crate::admin;
+use crate::reload::{Builder, Built, Controller, Request};
+use crate::snapshot::Snapshot;
+use crate::snapshot::status::Status;
+use crate::upstream::{Cluster, health};
+
+/// What the control thread is made with.
+pub struct Control {
+    pub shared: Arc<Shared>,
+    pub builder: Builder,
+    /// The first snapshot.
+    pub first: Built,
+    pub admin: Option<TcpListener>,
+    pub status: watch::Sender<Arc<Status>>,
+    pub requests: mpsc::UnboundedReceiver<Request>,
+    pub retired: mpsc::UnboundedReceiver<Arc<Snapshot>>,
+    /// Told when the first snapshot serves.
+    pub ready: oneshot::Sender<()>,
+    /// Ends the thread when its sender is dropped.
+    pub stop: oneshot::Receiver<()>,
+}
+
+impl Control {
+    /// Start the thread.
+    ///
+    /// # Errors
+    /// The system gives no thread or no event queue.
+    pub fn spawn(self) -> std::io::Result<std::thread::JoinHandle<()>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name("sluice-control".into()).spawn(move || {
+            let tasks = LocalSet::new();
+            tasks.block_on(&runtime, self.run());
+        })
+    }
+
+    async fn run(self) {
+        let Self { shared, builder, first, admin, status, requests, mut retired, ready, stop } = self;
+        tokio::task::spawn_local(async move {
+            while let Some(snapshot) = retired.recv().await {
+                drop(snapshot);
+            }
+        });
+        let mut health = Health::default();
+        if let Some(snapshot) = first.snapshot {
+            shared.publish(snapshot.clone()).await;
+            health.check(&snapshot);
+        }
+        if let Some(listener) = admin.and_then(|listener| tokio::net::TcpListener::from_std(listener).ok()) {
+            tokio::task::spawn_local(admin::serve(listener, Arc::new(Overview(shared.clone()))));
+        }
+        // Whoever started the gateway may have gone.
+        let _ = ready.send(());
+        let publish = {
+            let (shared, health) = (shared.clone(), std::cell::RefCell::new(health));
+            move |snapshot: Arc<Snapshot>| {
+                health.borrow_mut().check(&snapshot);
+                let shared = shared.clone();
+                async move { shared.publish(snapshot).await }
+            }
+        };
+        let controller = Controller {
+            builder: Some(builder),
+            prepare: shared.sockets.clone(),
+            publish,
+            requests,
+            status,
+            metrics: shared.metrics.clone(),
+        };
+        tokio::select! {
+            () = controller.run(first.watched) => {
+                // There will be no more reloads, but what serves goes on.
+                let _ = stop.await;
+            }
+            _ = stop => {}
+        }
+    }
+}
+
+/// The health checks that run.
+#[derive(Default)]
+struct Health {
+    clusters: Vec<Arc<Cluster>>,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Health {
+    /// Check these clusters from now on. Checks of the same clusters go on undisturbed.
+    fn check(&mut self, snapshot: &Snapshot) {
+        let clusters = snapshot.clusters();
+        let same = clusters.len() == self.clusters.len()
+            && clusters.iter().zip(&self.clusters).all(|(new, old)| Arc::ptr_eq(new, old));
+        if same && self.task.is_some() {
+            return;
+        }
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+        self.clusters = clusters.to_vec();
+        self.task = Some(tokio::task::spawn_local(health::run(self.clusters.clone())));
+    }
+}

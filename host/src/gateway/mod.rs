@@ -1,0 +1,230 @@
+//! A whole gateway: the only place that knows every part. Builds it, runs it, drains it.
+//!
+//! # Threads
+//! Data threads accept and serve, each for itself ([`worker`]). One control thread reloads, checks health
+//! and answers the admin API ([`control`]). Compiling and building happen on threads that give way to all
+//! others. Nothing is global: gateways in one process share only the process.
+
+mod client;
+mod control;
+mod overview;
+mod policy;
+mod shared;
+mod sockets;
+mod view;
+mod worker;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::config::Problem;
+use crate::plugin::wasm::HostError;
+use crate::reload::{self, Builder, Prepare as _};
+use crate::snapshot::Snapshot;
+use crate::snapshot::status::Status;
+use crate::telemetry::metrics::{Metrics, Reload};
+use control::Control;
+use shared::Shared;
+use sockets::Sockets;
+use worker::{Command, Seed};
+
+/// How long a data thread may take to end after its drain.
+const LAST_GRACE: Duration = Duration::from_secs(5);
+
+/// What a gateway is started with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The configuration file. It is watched, with all that it refers to.
+    pub config: PathBuf,
+}
+
+impl Options {
+    pub fn new(config: impl Into<PathBuf>) -> Self {
+        Self { config: config.into() }
+    }
+}
+
+/// Why a gateway doesn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is wrong, or an address can't be bound.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Problems(Vec<Problem>),
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error("can't listen on {address} for the admin API: {source}")]
+    Admin { address: SocketAddr, source: io::Error },
+    #[error("can't start a thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+impl From<reload::StartError> for StartError {
+    fn from(error: reload::StartError) -> Self {
+        match error {
+            reload::StartError::Problems(problems) => Self::Problems(problems),
+            reload::StartError::Host(error) => Self::Host(error),
+        }
+    }
+}
+
+/// A gateway that runs. Dropping it stops it at once; [`Gateway::shutdown`] lets it finish what it does.
+pub struct Gateway {
+    shared: Arc<Shared>,
+    admin: Option<SocketAddr>,
+    workers: Vec<std::thread::JoinHandle<()>>,
+    control: Option<std::thread::JoinHandle<()>>,
+    /// Dropped to end the control thread.
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl Gateway {
+    /// Start a gateway. When this returns, it accepts on all its addresses. Works in any runtime; what takes
+    /// long happens on threads of its own.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the configuration; an address in use; no threads. A plugin without a
+    /// version that works is no error: [`Gateway::status`] tells of it.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let (sender, receiver) = oneshot::channel();
+        let build = move || {
+            let _ = sender.send(build(&options));
+        };
+        // Compiling may take seconds.
+        std::thread::Builder::new().name("sluice-start".into()).spawn(build).map_err(StartError::Thread)?;
+        let stopped = || StartError::Thread(io::Error::other("the thread that builds the gateway failed"));
+        let (gateway, ready) = receiver.await.map_err(|_| stopped())??;
+        ready.await.map_err(|_| stopped())?;
+        Ok(gateway)
+    }
+
+    /// Where a listener can be reached, with the port that the system chose if it is configured as 0.
+    pub fn address(&self, listener: &str) -> Option<SocketAddr> {
+        self.shared.address(listener)
+    }
+
+    /// Where the admin API can be reached, if there is one.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// What serves now.
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.shared.snapshot()
+    }
+
+    /// How everything is that can be changed; wait on it for changes.
+    pub fn status(&self) -> watch::Receiver<Arc<Status>> {
+        self.shared.status.clone()
+    }
+
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.shared.metrics
+    }
+
+    /// Look at all files now. When this returns, all new exchanges are served by what was found.
+    pub async fn reload(&self) -> Reload {
+        self.shared.reload().await.unwrap_or(Reload::Unchanged)
+    }
+
+    /// Accept no more connections, let the exchanges on their way finish for `server.drain` at most, and
+    /// end all threads.
+    pub async fn shutdown(mut self) {
+        self.shared.begin_drain();
+        let limit = self.snapshot().map_or(Duration::ZERO, |snapshot| snapshot.config().server.drain);
+        for worker in &self.shared.workers {
+            // One that is gone has nothing to drain.
+            let _ = worker.send(Command::Drain(limit));
+        }
+        let workers = std::mem::take(&mut self.workers);
+        let control = self.control.take();
+        let (shared, stop) = (self.shared.clone(), self.stop.take());
+        let (sender, ended) = oneshot::channel();
+        let wait = move || {
+            workers.into_iter().for_each(|worker| drop(worker.join()));
+            // The admin API answers until here, so that it can be seen to drain.
+            shared.forget();
+            drop(stop);
+            drop(control.map(std::thread::JoinHandle::join));
+            let _ = sender.send(());
+        };
+        if std::thread::Builder::new().name("sluice-stop".into()).spawn(wait).is_ok() {
+            let _ = tokio::time::timeout(limit + LAST_GRACE, ended).await;
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.shared.begin_drain();
+        for worker in &self.shared.workers {
+            let _ = worker.send(Command::Drain(Duration::ZERO));
+        }
+    }
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("admin", &self.admin).finish_non_exhaustive()
+    }
+}
+
+/// Build everything and start the threads. Blocks for as long as that takes.
+fn build(options: &Options) -> Result<(Gateway, oneshot::Receiver<()>), StartError> {
+    let metrics = Metrics::new();
+    let mut sockets = None;
+    let (builder, first) = Builder::start(&options.config, metrics.clone(), |config| {
+        let new = sockets.insert(Arc::new(Sockets::new(config.server.threads)));
+        new.prepare(config)
+    })?;
+    // Both are there: there is no first snapshot without a configuration.
+    let (Some(snapshot), Some(sockets)) = (first.snapshot.clone(), sockets) else {
+        return Err(StartError::Thread(io::Error::other("there is nothing to serve")));
+    };
+    let config = snapshot.config();
+    let (admin, admin_address) = match config.admin.as_ref().map(|admin| bind_admin(admin.address)).transpose()? {
+        Some((listener, address)) => (Some(listener), Some(address)),
+        None => (None, None),
+    };
+    let (retire, retired) = mpsc::unbounded_channel();
+    let (mut commands, mut workers) = (Vec::new(), Vec::new());
+    for number in 0..config.server.threads {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let seed = Seed { number, metrics: metrics.clone(), commands: receiver, retired: retire.clone() };
+        workers.push(seed.spawn().map_err(StartError::Thread)?);
+        commands.push(sender);
+    }
+    let (status_sender, status) = watch::channel(Arc::new(first.status.clone()));
+    let (request, requests) = mpsc::unbounded_channel();
+    let (stop, stopped) = oneshot::channel();
+    let (ready, is_ready) = oneshot::channel();
+    let shared = Arc::new(Shared::new(metrics, sockets, status, request, commands));
+    let control = Control {
+        shared: shared.clone(),
+        builder,
+        first,
+        admin,
+        status: status_sender,
+        requests,
+        retired,
+        ready,
+        stop: stopped,
+    };
+    let control = Some(control.spawn().map_err(StartError::Thread)?);
+    Ok((Gateway { shared, admin: admin_address, workers, control, stop: Some(stop) }, is_ready))
+}
+
+fn bind_admin(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Admin { address, source };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+#[cfg(test)]
+mod tests;

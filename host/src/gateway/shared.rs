@@ -1,0 +1,109 @@
+//! What the parts of one gateway share: what serves, and how things are. Read by the admin API and by
+//! whoever runs the gateway; changed by the control thread alone.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::sockets::Sockets;
+use super::worker::Command;
+use crate::reload::Request;
+use crate::snapshot::Snapshot;
+use crate::snapshot::status::Status;
+use crate::telemetry::metrics::{EndpointSample, Metrics, Reload};
+
+/// Shared by all threads of a gateway but the data threads.
+pub struct Shared {
+    pub metrics: Arc<Metrics>,
+    pub sockets: Arc<Sockets>,
+    pub status: watch::Receiver<Arc<Status>>,
+    pub requests: mpsc::UnboundedSender<Request>,
+    pub workers: Vec<mpsc::UnboundedSender<Command>>,
+    snapshot: Mutex<Option<Arc<Snapshot>>>,
+    version: AtomicU64,
+    draining: AtomicBool,
+}
+
+impl Shared {
+    pub fn new(
+        metrics: Arc<Metrics>,
+        sockets: Arc<Sockets>,
+        status: watch::Receiver<Arc<Status>>,
+        requests: mpsc::UnboundedSender<Request>,
+        workers: Vec<mpsc::UnboundedSender<Command>>,
+    ) -> Self {
+        let (snapshot, version, draining) = Default::default();
+        Self { metrics, sockets, status, requests, workers, snapshot, version, draining }
+    }
+
+    /// What serves; none before the first publication and after the end.
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Have all data threads serve by `snapshot`, and wait until they do.
+    pub async fn publish(&self, snapshot: Arc<Snapshot>) {
+        let version = self.version.fetch_add(1, Ordering::Relaxed) + 1;
+        let shares = self.sockets.take(snapshot.config());
+        let mut waiting = Vec::with_capacity(self.workers.len());
+        for (worker, sockets) in self.workers.iter().zip(shares) {
+            let (done, taken) = oneshot::channel();
+            let command = Command::Publish { version, snapshot: snapshot.clone(), sockets, done };
+            // A thread that is gone is reported by its end.
+            let _ = worker.send(command);
+            waiting.push(taken);
+        }
+        let before = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).replace(snapshot);
+        for taken in waiting {
+            let _ = taken.await;
+        }
+        // Here and not on a data thread, if they have let go of it.
+        drop(before);
+    }
+
+    /// Whether it serves and means to go on.
+    pub fn is_ready(&self) -> bool {
+        !self.draining.load(Ordering::Acquire) && self.version.load(Ordering::Acquire) > 0
+    }
+
+    /// Say that the end is near.
+    pub fn begin_drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Let go of what serves.
+    pub fn forget(&self) {
+        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Where the listener of that name can be reached.
+    pub fn address(&self, name: &str) -> Option<SocketAddr> {
+        let snapshot = self.snapshot()?;
+        let listener = snapshot.config().listeners.iter().find(|listener| *listener.name == *name)?;
+        self.sockets.address(listener)
+    }
+
+    /// Reload now; returns when it is done. None if the gateway has stopped.
+    pub async fn reload(&self) -> Option<Reload> {
+        let (request, done) = oneshot::channel();
+        self.requests.send(request).ok()?;
+        done.await.ok()
+    }
+
+    /// The endpoints of all clusters as they are now.
+    pub fn endpoints(&self) -> Vec<EndpointSample> {
+        let Some(snapshot) = self.snapshot() else { return Vec::new() };
+        let of_cluster = |cluster: &Arc<crate::upstream::Cluster>| {
+            let sample = |member: &crate::upstream::Member| EndpointSample {
+                cluster: cluster.name().clone(),
+                address: member.endpoint.text().to_owned(),
+                healthy: member.endpoint.is_healthy(),
+                in_flight: member.endpoint.in_flight(),
+            };
+            cluster.members().iter().map(sample).collect::<Vec<_>>()
+        };
+        snapshot.clusters().iter().flat_map(of_cluster).collect()
+    }
+}

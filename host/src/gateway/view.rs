@@ -1,0 +1,158 @@
+//! Builds what one data thread serves by from a published snapshot. What the thread has already, and
+//! hasn't changed, stays: instances of plugins, positions of policies, connections.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::client::{Client, Clusters};
+use super::policy::PluginPolicy;
+use crate::balance::{Policy, RoundRobin, WeightedChoice};
+use crate::config::model::{Balance, Destination, Route};
+use crate::plugin::chain::Chain;
+use crate::plugin::http_client::HttpClient;
+use crate::plugin::role::Plugin;
+use crate::snapshot::thread::{Retirement, ThreadDestination, ThreadRoute, ThreadSnapshot};
+use crate::snapshot::{PluginEntry, Snapshot};
+use crate::telemetry::metrics::Metrics;
+use crate::upstream::{Cluster, Pool, ThreadCluster};
+
+/// What a thread keeps from one snapshot to the next.
+pub struct Views {
+    /// The thread's number; threads with different ones begin with different endpoints.
+    thread: usize,
+    metrics: Arc<Metrics>,
+    retired: mpsc::UnboundedSender<Arc<Snapshot>>,
+    pool: Rc<Pool>,
+    client: Arc<Client>,
+    /// As the client sees them.
+    current: Rc<RefCell<Rc<Clusters>>>,
+    plugins: HashMap<Arc<str>, (Arc<PluginEntry>, Rc<dyn Plugin>)>,
+    clusters: HashMap<Arc<str>, KnownCluster>,
+}
+
+struct KnownCluster {
+    cluster: Arc<Cluster>,
+    /// The plugin that picks.
+    policy: Option<Rc<dyn Plugin>>,
+    on_thread: Rc<ThreadCluster>,
+}
+
+impl Views {
+    /// Old snapshots are sent to `retired`. Also returns the task that serves plugins' requests.
+    pub fn new(
+        thread: usize,
+        metrics: Arc<Metrics>,
+        retired: mpsc::UnboundedSender<Arc<Snapshot>>,
+    ) -> (Self, impl Future<Output = ()> + 'static) {
+        let current = Rc::new(RefCell::new(Rc::new(Clusters::new())));
+        let (client, serve) = Client::new(current.clone());
+        let (plugins, clusters) = (HashMap::new(), HashMap::new());
+        (Self { thread, metrics, retired, pool: Pool::new(), client, current, plugins, clusters }, serve)
+    }
+
+    /// The view of a snapshot.
+    pub fn build(&mut self, version: u64, snapshot: Arc<Snapshot>) -> Rc<ThreadSnapshot> {
+        self.update_plugins(&snapshot);
+        let clusters = self.update_clusters(&snapshot);
+        let config = snapshot.config();
+        let routes = config.routes.iter().zip(snapshot.route_metrics()).map(|(route, metrics)| {
+            Rc::new(ThreadRoute {
+                name: route.name.clone(),
+                chain: self.chain(route),
+                destination: destination(&route.destination, &clusters, self.ahead()),
+                anonymous: route.anonymous,
+                metrics: metrics.clone(),
+            })
+        });
+        let by_name = clusters.iter().map(|cluster| (cluster.cluster().name().clone(), cluster.clone())).collect();
+        let view = ThreadSnapshot {
+            version,
+            pseudonym: snapshot.pseudonym().clone(),
+            trusted_proxies: config.server.trusted_proxies.clone(),
+            identity: Rc::new(config.identity.clone()),
+            listeners: config.listeners.iter().map(|listener| listener.name.clone()).collect(),
+            table: snapshot.table().clone(),
+            routes: routes.collect(),
+            unmatched: self.metrics.route(""),
+            retirement: Retirement::new(snapshot.clone(), self.retired.clone()),
+        };
+        self.current.replace(Rc::new(by_name));
+        Rc::new(view)
+    }
+
+    fn update_plugins(&mut self, snapshot: &Snapshot) {
+        let mut known = std::mem::take(&mut self.plugins);
+        for (name, entry) in snapshot.plugins() {
+            let on_thread = match known.remove(name) {
+                Some((before, on_thread)) if Arc::ptr_eq(&before, entry) => on_thread,
+                _ => entry.factory.on_thread(self.client.clone() as Arc<dyn HttpClient>),
+            };
+            self.plugins.insert(name.clone(), (entry.clone(), on_thread));
+        }
+    }
+
+    /// By index of the configuration's clusters.
+    fn update_clusters(&mut self, snapshot: &Snapshot) -> Vec<Rc<ThreadCluster>> {
+        let mut known = std::mem::take(&mut self.clusters);
+        let mut clusters = Vec::with_capacity(snapshot.clusters().len());
+        for (cluster, config) in snapshot.clusters().iter().zip(&snapshot.config().clusters) {
+            let policy = match &config.balance {
+                Balance::RoundRobin => None,
+                Balance::Plugin(name) => self.plugins.get(name).map(|(_, plugin)| plugin.clone()),
+            };
+            let same = |known: &KnownCluster| {
+                Arc::ptr_eq(&known.cluster, cluster)
+                    && match (&known.policy, &policy) {
+                        (Some(before), Some(now)) => Rc::ptr_eq(before, now),
+                        (before, now) => before.is_none() && now.is_none(),
+                    }
+            };
+            let on_thread = match known.remove(&config.name).filter(same) {
+                Some(known) => known.on_thread,
+                None => self.cluster(cluster, policy.clone()),
+            };
+            clusters.push(on_thread.clone());
+            let known = KnownCluster { cluster: cluster.clone(), policy, on_thread };
+            self.clusters.insert(config.name.clone(), known);
+        }
+        clusters
+    }
+
+    fn cluster(&self, cluster: &Arc<Cluster>, policy: Option<Rc<dyn Plugin>>) -> Rc<ThreadCluster> {
+        let built_in = RoundRobin::starting_at(self.ahead());
+        let policy: Box<dyn Policy> = match policy {
+            Some(plugin) => Box::new(PluginPolicy::new(plugin, built_in, self.metrics.cluster(cluster.name()))),
+            None => Box::new(built_in),
+        };
+        Rc::new(ThreadCluster::new(cluster.clone(), policy, &self.pool))
+    }
+
+    fn chain(&self, route: &Route) -> Chain {
+        let plugin = |name| self.plugins.get(name).map(|(_, plugin)| plugin.clone());
+        Chain::new(route.plugins.iter().filter_map(plugin).collect())
+    }
+
+    fn ahead(&self) -> u32 {
+        u32::try_from(self.thread).unwrap_or_default()
+    }
+}
+
+fn destination(destination: &Destination, clusters: &[Rc<ThreadCluster>], ahead: u32) -> ThreadDestination {
+    match destination {
+        Destination::Clusters(choices) => {
+            let found: Vec<(Rc<ThreadCluster>, u32)> = choices
+                .iter()
+                .filter_map(|(index, weight)| Some((clusters.get(*index)?.clone(), *weight)))
+                .collect();
+            let choice = WeightedChoice::new(found.iter().map(|(_, weight)| *weight), ahead);
+            ThreadDestination::Clusters { clusters: found.into_iter().map(|(cluster, _)| cluster).collect(), choice }
+        }
+        Destination::Redirect(redirect) => ThreadDestination::Redirect(redirect.clone()),
+        Destination::Respond(respond) => ThreadDestination::Respond(respond.clone()),
+        Destination::Chain => ThreadDestination::Chain,
+    }
+}

@@ -1,0 +1,100 @@
+//! Takes up one change after the other: waits for it, has the next snapshot built on a thread of its own,
+//! and publishes it. Nothing here serves, and nothing that serves waits for it.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::build::{Builder, Built, Prepare};
+use super::watch::{Watch, Watched};
+use crate::snapshot::Snapshot;
+use crate::snapshot::status::Status;
+use crate::telemetry::metrics::{Metrics, Reload};
+
+/// A wish to reload now; answered when it is done.
+pub type Request = oneshot::Sender<Reload>;
+
+/// Runs on the control thread.
+pub struct Controller<P> {
+    /// None while a snapshot is being built.
+    pub builder: Option<Builder>,
+    pub prepare: Arc<dyn Prepare>,
+    pub publish: P,
+    pub requests: mpsc::UnboundedReceiver<Request>,
+    pub status: watch::Sender<Arc<Status>>,
+    pub metrics: Arc<Metrics>,
+}
+
+impl<P, F> Controller<P>
+where
+    P: FnMut(Arc<Snapshot>) -> F,
+    F: Future<Output = ()>,
+{
+    /// Reload whenever one of `watched` changes, until nobody can ask for a reload any more.
+    pub async fn run(mut self, watched: Watched) {
+        let mut watch = Watch::new(watched);
+        // What is watched for the first time may have changed after it was read, so it is looked at once
+        // more; that isn't a reload that anybody asked for.
+        let mut first_look = true;
+        loop {
+            let (unsettled, request) = tokio::select! {
+                unsettled = watch.changed() => (unsettled, None),
+                request = self.requests.recv() => match request {
+                    Some(request) => {
+                        watch.take();
+                        (BTreeSet::new(), Some(request))
+                    }
+                    None => return,
+                },
+            };
+            let Some(built) = self.rebuild(unsettled).await else { return };
+            self.count(&built, first_look && request.is_none());
+            first_look = watch.set(built.watched);
+            if let Some(snapshot) = built.snapshot {
+                (self.publish)(snapshot).await;
+            }
+            self.status.send_replace(Arc::new(built.status));
+            if let Some(request) = request {
+                // Whoever asked may have gone.
+                let _ = request.send(built.outcome);
+            }
+        }
+    }
+
+    fn count(&self, built: &Built, first_look: bool) {
+        if built.outcome != Reload::Unchanged || !first_look {
+            self.metrics.reloaded(built.outcome);
+        }
+        if built.newly_refused && built.outcome != Reload::Refused {
+            self.metrics.reloaded(Reload::Refused);
+        }
+    }
+
+    /// None if there will never be a snapshot again.
+    async fn rebuild(&mut self, unsettled: BTreeSet<std::path::PathBuf>) -> Option<Built> {
+        let mut builder = self.builder.take()?;
+        let prepare = self.prepare.clone();
+        let (sender, receiver) = oneshot::channel();
+        let work = move || {
+            // Requests go first. If the system doesn't allow it, building is merely less polite.
+            let _ = rustix::process::nice(5);
+            let built = catch_unwind(AssertUnwindSafe(|| builder.rebuild(&*prepare, &unsettled)));
+            let _ = sender.send((builder, built));
+        };
+        if let Err(error) = std::thread::Builder::new().name("sluice-reload".into()).spawn(work) {
+            tracing::error!(%error, "can't start a thread; there will be no more reloads");
+            return None;
+        }
+        let (builder, built) = receiver.await.ok()?;
+        let built = built.unwrap_or_else(|_| {
+            tracing::error!("the reload failed in an unforeseen way; please report this");
+            None
+        });
+        let built = built.unwrap_or_else(|| builder.nothing());
+        self.builder = Some(builder);
+        Some(built)
+    }
+}
