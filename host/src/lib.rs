@@ -6,6 +6,7 @@ pub mod body;
 pub mod config;
 pub mod error;
 pub mod fields;
+pub mod gateway;
 pub mod io;
 pub mod plugin;
 pub mod proxy;

@@ -75,7 +75,9 @@ fn is_own_host(admin: &Admin, local: SocketAddr, headers: &HeaderMap) -> bool {
         // A name can be made to resolve to anything, but nobody can make an address a name.
         Ok(address) => {
             let address = address.to_canonical();
-            address == local.ip().to_canonical() || address == admin.address.ip().to_canonical() || address.is_loopback()
+            address == local.ip().to_canonical()
+                || address == admin.address.ip().to_canonical()
+                || address.is_loopback()
         }
         Err(_) => name.eq_ignore_ascii_case("localhost"),
     }

@@ -18,9 +18,8 @@ pub fn status<S: Source>(source: &S, snapshot: &Snapshot) -> Value {
         let address = source.address(&listener.name).unwrap_or(listener.address);
         json!({ "name": &*listener.name, "address": address.to_string() })
     });
-    let problems = |status: &Status| -> Vec<String> {
-        status.configuration.problems.iter().map(ToString::to_string).collect()
-    };
+    let problems =
+        |status: &Status| -> Vec<String> { status.configuration.problems.iter().map(ToString::to_string).collect() };
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "ready": source.is_ready(),
@@ -106,8 +105,7 @@ fn matcher(matcher: &Match) -> Value {
     };
     let headers: Map<String, Value> =
         matcher.headers.iter().map(|(name, value)| (name.to_string(), pattern(value))).collect();
-    let query: Map<String, Value> =
-        matcher.query.iter().map(|(name, value)| (name.clone(), pattern(value))).collect();
+    let query: Map<String, Value> = matcher.query.iter().map(|(name, value)| (name.clone(), pattern(value))).collect();
     for (key, conditions) in [("headers", headers), ("query", query)] {
         if !conditions.is_empty() {
             description.insert(key.into(), conditions.into());
@@ -119,9 +117,9 @@ fn matcher(matcher: &Match) -> Value {
 fn destination(destination: &Destination, clusters: &[Cluster]) -> Value {
     match destination {
         Destination::Clusters(choices) => {
-            let choices = choices.iter().filter_map(|(index, weight)| {
-                Some(json!({ "name": &*clusters.get(*index)?.name, "weight": weight }))
-            });
+            let choices = choices
+                .iter()
+                .filter_map(|(index, weight)| Some(json!({ "name": &*clusters.get(*index)?.name, "weight": weight })));
             json!({ "clusters": choices.collect::<Vec<_>>() })
         }
         Destination::Redirect(redirect) => json!({ "redirect": {

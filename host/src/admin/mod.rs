@@ -6,8 +6,6 @@
 mod access;
 mod answer;
 mod describe;
-#[cfg(test)]
-mod tests;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -99,8 +97,7 @@ async fn answer<S: Source>(source: &S, local: SocketAddr, request: Request<()>) 
     {
         return refused.answer();
     }
-    let allowed: &[Method] =
-        if path == "/api/v1/reload" { &[Method::POST] } else { &[Method::GET, Method::HEAD] };
+    let allowed: &[Method] = if path == "/api/v1/reload" { &[Method::POST] } else { &[Method::GET, Method::HEAD] };
     let mut answer = match path.as_str() {
         "/" | "/healthz" | "/readyz" | "/metrics" | "/api/v1/status" | "/api/v1/routes" | "/api/v1/plugins"
         | "/api/v1/clusters" | "/api/v1/reload"

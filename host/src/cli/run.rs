@@ -102,7 +102,8 @@ fn announce(gateway: &Gateway) {
         tracing::info!("listener {}: http://{address}", listener.name);
     }
     for route in config.routes.iter().take(MOST_ROUTES) {
-        let plugins = if route.plugins.is_empty() { String::new() } else { format!("{} -> ", route.plugins.join(" -> ")) };
+        let plugins =
+            if route.plugins.is_empty() { String::new() } else { format!("{} -> ", route.plugins.join(" -> ")) };
         let destination = snapshot.describe_destination(&route.destination);
         tracing::info!("route {}: {} -> {plugins}{destination}", route.name, route.matcher);
     }
@@ -113,7 +114,9 @@ fn announce(gateway: &Gateway) {
     for plugin in &status.plugins {
         let hooks = plugin.hooks.join(", ");
         match plugin.state {
-            State::Unused => tracing::info!("plugin {} ({}): {hooks}; no route names it", plugin.name, plugin.file.display()),
+            State::Unused => {
+                tracing::info!("plugin {} ({}): {hooks}; no route names it", plugin.name, plugin.file.display())
+            }
             _ => tracing::info!("plugin {} ({}): {}; {hooks}", plugin.name, plugin.file.display(), plugin.state.name()),
         }
     }

@@ -53,13 +53,7 @@ impl Client {
 }
 
 impl HttpClient for Client {
-    fn send(
-        &self,
-        cluster: &str,
-        request: Request<Bytes>,
-        timeout: Option<Duration>,
-        max_body: usize,
-    ) -> Sending {
+    fn send(&self, cluster: &str, request: Request<Bytes>, timeout: Option<Duration>, max_body: usize) -> Sending {
         let (reply, answer) = oneshot::channel();
         // If the thread is stopping, the answer's channel is closed.
         let _ = self.0.send(Job { cluster: cluster.into(), request, timeout, max_body, reply });

@@ -45,7 +45,7 @@ impl Control {
     }
 
     async fn run(self) {
-        let Self { shared, builder, first, admin, status, requests, mut retired, ready, stop } = self;
+        let Self { shared, builder, first, admin, status, requests, mut retired, ready, mut stop } = self;
         tokio::task::spawn_local(async move {
             while let Some(snapshot) = retired.recv().await {
                 drop(snapshot);
@@ -80,9 +80,9 @@ impl Control {
         tokio::select! {
             () = controller.run(first.watched) => {
                 // There will be no more reloads, but what serves goes on.
-                let _ = stop.await;
+                let _ = (&mut stop).await;
             }
-            _ = stop => {}
+            _ = &mut stop => {}
         }
     }
 }

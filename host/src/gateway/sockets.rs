@@ -12,7 +12,7 @@ use crate::server::{Bound, bind};
 use crate::snapshot::problem;
 
 /// What tells one listening address from another. With port 0 each listener has its own.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(SocketAddr, Option<Arc<str>>);
 
 impl Key {

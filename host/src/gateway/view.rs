@@ -144,10 +144,8 @@ impl Views {
 fn destination(destination: &Destination, clusters: &[Rc<ThreadCluster>], ahead: u32) -> ThreadDestination {
     match destination {
         Destination::Clusters(choices) => {
-            let found: Vec<(Rc<ThreadCluster>, u32)> = choices
-                .iter()
-                .filter_map(|(index, weight)| Some((clusters.get(*index)?.clone(), *weight)))
-                .collect();
+            let found: Vec<(Rc<ThreadCluster>, u32)> =
+                choices.iter().filter_map(|(index, weight)| Some((clusters.get(*index)?.clone(), *weight))).collect();
             let choice = WeightedChoice::new(found.iter().map(|(_, weight)| *weight), ahead);
             ThreadDestination::Clusters { clusters: found.into_iter().map(|(cluster, _)| cluster).collect(), choice }
         }

@@ -11,7 +11,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Accept for ever and hand each connection on; drop the future to stop.
-pub async fn accept(listener: TcpListener, mut serve: impl FnMut(TcpStream, SocketAddr)) {
+pub async fn accept(listener: &TcpListener, mut serve: impl FnMut(TcpStream, SocketAddr)) {
     let mut pause = FIRST_PAUSE;
     loop {
         match listener.accept().await {

@@ -72,7 +72,9 @@ pub fn start(wanted: Wanted) -> Gateway {
     for socket in bound.sockets {
         let (server, connections) = (Rc::clone(&server), Rc::clone(&mine));
         let listener = tokio::net::TcpListener::from_std(socket).unwrap();
-        tokio::task::spawn_local(accept(listener, move |stream, peer| server.serve(stream, peer, &connections)));
+        tokio::task::spawn_local(async move {
+            accept(&listener, |stream, peer| server.serve(stream, peer, &connections)).await;
+        });
     }
     Gateway { address: bound.address, proxy, connections }
 }
@@ -97,6 +99,7 @@ pub fn snapshot(version: u64, wanted: Wanted) -> ThreadSnapshot {
         table: Arc::new(Table::build(&routes)),
         routes: threads.collect(),
         unmatched: Arc::default(),
+        retirement: Default::default(),
     }
 }
 

@@ -1,0 +1,229 @@
+//! Whole gateways over real sockets, without plugins.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::*;
+
+/// Long enough for a busy machine; nothing waits so long unless it is broken.
+const BROKEN: Duration = Duration::from_secs(30);
+
+const ANSWERS: &str = r#"
+[admin]
+address = "127.0.0.1:0"
+[server]
+threads = 2
+drain = "20s"
+[[listener]]
+name = "public"
+address = "127.0.0.1:0"
+[[route]]
+name = "hello"
+match = { path = "/hello" }
+respond = { status = 200, body = "first" }
+"#;
+
+fn write(directory: &Path, text: &str) -> PathBuf {
+    let path = directory.join("sluice.toml");
+    // As careful people do it.
+    std::fs::write(directory.join(".new"), text).unwrap();
+    std::fs::rename(directory.join(".new"), &path).unwrap();
+    path
+}
+
+async fn start(text: &str) -> (TempDir, Gateway) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = write(directory.path(), text);
+    let gateway = tokio::time::timeout(BROKEN, Gateway::start(Options::new(path))).await.unwrap().unwrap();
+    (directory, gateway)
+}
+
+/// The whole answer to a request, as text.
+async fn ask(address: SocketAddr, head: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("{head}\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(BROKEN, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    answer
+}
+
+async fn get(gateway: &Gateway, path: &str) -> String {
+    ask(gateway.address("public").unwrap(), &format!("GET {path} HTTP/1.1")).await
+}
+
+async fn admin(gateway: &Gateway, head: &str) -> String {
+    ask(gateway.admin_address().unwrap(), head).await
+}
+
+/// Waits for the status that `wanted` accepts.
+async fn status(gateway: &Gateway, wanted: impl Fn(&Status) -> bool) {
+    let mut status = gateway.status();
+    let found = status.wait_for(|status| wanted(status));
+    drop(tokio::time::timeout(BROKEN, found).await.expect("the status never came").unwrap());
+}
+
+#[tokio::test]
+async fn it_serves_and_stops() {
+    let (_directory, gateway) = start(ANSWERS).await;
+    let answer = get(&gateway, "/hello").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("first"), "{answer}");
+    assert!(get(&gateway, "/nothing").await.starts_with("HTTP/1.1 404 "));
+    let metrics = gateway.metrics().clone();
+    let (address, admin) = (gateway.address("public").unwrap(), gateway.admin_address().unwrap());
+    gateway.shutdown().await;
+    assert!(TcpStream::connect(address).await.is_err());
+    assert!(TcpStream::connect(admin).await.is_err());
+    assert_eq!(metrics.live_snapshots(), 0);
+}
+
+#[tokio::test]
+async fn two_gateways_in_one_process_know_nothing_of_each_other() {
+    let (_one, first) = start(ANSWERS).await;
+    let (_two, second) = start(&ANSWERS.replace("first", "second")).await;
+    assert!(get(&first, "/hello").await.ends_with("first"));
+    assert!(get(&second, "/hello").await.ends_with("second"));
+    first.shutdown().await;
+    assert!(get(&second, "/hello").await.ends_with("second"));
+}
+
+#[tokio::test]
+async fn a_changed_configuration_serves_and_a_broken_one_does_not() {
+    let (directory, gateway) = start(ANSWERS).await;
+    write(directory.path(), &ANSWERS.replace("first", "second"));
+    assert_eq!(gateway.reload().await, Reload::Published);
+    assert!(get(&gateway, "/hello").await.ends_with("second"));
+    assert_eq!(gateway.reload().await, Reload::Unchanged);
+
+    // Nobody asks: it is noticed.
+    write(directory.path(), "[[route]]\nnam = 5\n");
+    status(&gateway, |status| !status.configuration.problems.is_empty()).await;
+    assert!(get(&gateway, "/hello").await.ends_with("second"));
+    assert!(admin(&gateway, "GET /api/v1/status HTTP/1.1").await.contains("unknown key"));
+
+    write(directory.path(), &ANSWERS.replace("first", "third"));
+    status(&gateway, |status| status.configuration.problems.is_empty()).await;
+    assert!(get(&gateway, "/hello").await.ends_with("third"));
+    let metrics = admin(&gateway, "GET /metrics HTTP/1.1").await;
+    for expected in [
+        "sluice_reloads_total{outcome=\"published\"} 2\n",
+        "sluice_reloads_total{outcome=\"refused\"} 1\n",
+        "sluice_reloads_total{outcome=\"unchanged\"} 1\n",
+        "sluice_snapshots_live 1\n",
+    ] {
+        assert!(metrics.contains(expected), "{expected} isn't in {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn listeners_come_and_go() {
+    let (directory, gateway) = start(ANSWERS).await;
+    let old = gateway.address("public").unwrap();
+    let more = format!("{ANSWERS}listeners = [\"other\"]\n[[listener]]\nname = \"other\"\naddress = \"127.0.0.1:0\"\n");
+    write(directory.path(), &more);
+    assert_eq!(gateway.reload().await, Reload::Published);
+    let other = gateway.address("other").unwrap();
+    assert_eq!(gateway.address("public"), Some(old), "what stays isn't bound again");
+    assert!(ask(other, "GET /hello HTTP/1.1").await.ends_with("first"));
+    assert!(get(&gateway, "/hello").await.starts_with("HTTP/1.1 404 "));
+
+    write(directory.path(), ANSWERS);
+    assert_eq!(gateway.reload().await, Reload::Published);
+    assert!(TcpStream::connect(other).await.is_err(), "nobody listens there any more");
+    assert!(get(&gateway, "/hello").await.ends_with("first"));
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let in_use = ANSWERS.replace(
+        "name = \"public\"\naddress = \"127.0.0.1:0\"",
+        &format!("name = \"public\"\naddress = \"{address}\""),
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let path = write(directory.path(), &in_use);
+    let error = Gateway::start(Options::new(&path)).await.unwrap_err().to_string();
+    assert!(error.contains(&format!("listener \"public\": address: {address} is in use")), "{error}");
+
+    let (directory, gateway) = start(ANSWERS).await;
+    write(directory.path(), &in_use);
+    assert_eq!(gateway.reload().await, Reload::Refused);
+    assert!(get(&gateway, "/hello").await.ends_with("first"));
+    drop(taken);
+    assert_eq!(gateway.reload().await, Reload::Published);
+    assert_eq!(gateway.address("public").unwrap().to_string(), address);
+    assert!(get(&gateway, "/hello").await.ends_with("first"));
+}
+
+#[tokio::test]
+async fn what_only_a_restart_brings_is_said() {
+    let (directory, gateway) = start(ANSWERS).await;
+    write(directory.path(), &ANSWERS.replace("threads = 2", "threads = 3"));
+    assert_eq!(gateway.reload().await, Reload::Published);
+    assert_eq!(gateway.status().borrow().configuration.needs_restart, ["server.threads"]);
+    write(directory.path(), ANSWERS);
+    assert_eq!(gateway.reload().await, Reload::Published);
+    assert_eq!(gateway.status().borrow().configuration.needs_restart, [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn the_admin_api_answers_its_own_names_only() {
+    let (_directory, gateway) = start(ANSWERS).await;
+    assert!(admin(&gateway, "GET /healthz HTTP/1.1").await.ends_with("\r\n\r\nok\n"));
+    assert!(admin(&gateway, "GET /readyz HTTP/1.1").await.starts_with("HTTP/1.1 200 "));
+    assert!(admin(&gateway, "GET /nothing HTTP/1.1").await.starts_with("HTTP/1.1 404 "));
+    let wrong_method = admin(&gateway, "POST /metrics HTTP/1.1").await;
+    assert!(
+        wrong_method.starts_with("HTTP/1.1 405 ") && wrong_method.contains("allow: GET, HEAD\r\n"),
+        "{wrong_method}"
+    );
+    assert!(admin(&gateway, "GET /api/v1/reload HTTP/1.1").await.contains("allow: POST\r\n"));
+    assert!(admin(&gateway, "POST /api/v1/reload HTTP/1.1").await.contains("\"outcome\": \"unchanged\""));
+    // A second Host makes it ambiguous, whatever it says.
+    assert!(admin(&gateway, "GET /metrics HTTP/1.1\r\nHost: evil.example").await.starts_with("HTTP/1.1 421 "));
+    for (path, expected) in [("routes", "\"path\": \"/hello\""), ("plugins", "\"plugins\": []"), ("clusters", "[]")] {
+        let answer = admin(&gateway, &format!("GET /api/v1/{path} HTTP/1.1")).await;
+        assert!(answer.contains(expected), "{answer}");
+    }
+}
+
+/// An upstream that answers nothing until it is told to.
+async fn slow_upstream() -> (SocketAddr, oneshot::Sender<()>, oneshot::Receiver<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (go, wait) = oneshot::channel();
+    let (asked, is_asked) = oneshot::channel();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut byte = [0; 1024];
+        assert!(stream.read(&mut byte).await.unwrap() > 0);
+        asked.send(()).unwrap();
+        wait.await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate").await.unwrap();
+    });
+    (address, go, is_asked)
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_finishes_before_the_end() {
+    let (upstream, go, is_asked) = slow_upstream().await;
+    let cluster = format!("cluster = \"slow\"\n[[cluster]]\nname = \"slow\"\nendpoints = [\"{upstream}\"]\n");
+    let (_directory, gateway) = start(&ANSWERS.replace("respond = { status = 200, body = \"first\" }", &cluster)).await;
+    let (address, admin_address) = (gateway.address("public").unwrap(), gateway.admin_address().unwrap());
+    let asking = tokio::spawn(async move { ask(address, "GET /hello HTTP/1.1").await });
+    is_asked.await.unwrap();
+    let shared = gateway.shared.clone();
+    let stopping = tokio::spawn(gateway.shutdown());
+    while shared.is_ready() {
+        tokio::task::yield_now().await;
+    }
+    assert!(ask(admin_address, "GET /readyz HTTP/1.1").await.starts_with("HTTP/1.1 503 "));
+    go.send(()).unwrap();
+    assert!(asking.await.unwrap().ends_with("late"));
+    tokio::time::timeout(BROKEN, stopping).await.unwrap().unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
+}
