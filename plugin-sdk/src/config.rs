@@ -1,12 +1,16 @@
 //! From the `config` table to the author's own struct. Errors name the key, never a string value, which
 //! may be a secret.
 
+mod node;
+
 use std::fmt;
 use std::time::Duration;
 
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, Visitor};
 
 use crate::{Error, Result};
+
+use node::Node;
 
 /// The configuration of a plugin that takes none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -56,7 +60,6 @@ impl<'de> Deserialize<'de> for Span {
 /// # Errors
 /// Which key is wrong, and what it should be.
 pub(crate) fn decode<T: DeserializeOwned>(json: &str) -> Result<T> {
-    // By way of a value: one copy of the author's decoder in the component is enough.
     decode_part("", serde_json::from_str(json)?)
 }
 
@@ -66,34 +69,7 @@ pub(crate) fn decode<T: DeserializeOwned>(json: &str) -> Result<T> {
 /// # Errors
 /// Which key is wrong, and what it should be.
 pub fn decode_part<T: DeserializeOwned>(at: &str, part: serde_json::Value) -> Result<T> {
-    serde_path_to_error::deserialize(part).map_err(|error| {
-        let below = error.path().to_string();
-        let message = without_value(&error.inner().to_string());
-        match (at, below.as_str()) {
-            ("", ".") => Error::new(message),
-            ("", below) => Error::at(below, message),
-            (at, ".") => Error::at(at, message),
-            (at, below) if below.starts_with('[') => Error::at(format_args!("{at}{below}"), message),
-            (at, below) => Error::at(format_args!("{at}.{below}"), message),
-        }
-    })
-}
-
-/// `invalid type: string "…", expected a number` without what is quoted.
-fn without_value(message: &str) -> String {
-    let found = message.strip_prefix("invalid ").and_then(|rest| rest.split_once(": ")).and_then(|(kind, rest)| {
-        let (value, expected) = rest.split_at(rest.rfind(", expected ")?);
-        let value = match value.split([' ', '`', '"']).next()? {
-            "string" => "a string",
-            "integer" => "an integer",
-            "floating" => "a number",
-            "boolean" => "a boolean",
-            "character" => "a character",
-            _ => return None,
-        };
-        Some(format!("invalid {kind}: {value}{expected}"))
-    });
-    found.unwrap_or_else(|| message.to_owned())
+    T::deserialize(Node(part)).map_err(|failure| Error::from(failure.below(at)))
 }
 
 #[cfg(test)]
@@ -128,8 +104,8 @@ mod tests {
     #[test]
     fn parts_name_the_whole_key() {
         let refusal = |part| decode_part::<Vec<Limit>>("keys", part).unwrap_err().to_string();
-        assert_eq!(refusal(serde_json::json!(7)), "keys: invalid type: an integer, expected a sequence");
-        assert_eq!(refusal(serde_json::json!([{}])), "keys[0]: missing field `rate`");
+        assert_eq!(refusal(serde_json::json!(7)), "keys: must be a list, not a whole number");
+        assert_eq!(refusal(serde_json::json!([{}])), "keys[0]: the key `rate` is missing");
     }
 
     fn refusal(json: &str) -> String {
@@ -140,11 +116,11 @@ mod tests {
     fn errors_name_the_key() {
         assert_eq!(
             refusal(r#"{"limits":[{"rate":1,"per":"1s"},{"rate":"x","per":"1s"}]}"#),
-            "limits[1].rate: invalid type: a string, expected u64"
+            "limits[1].rate: must be a whole number, 0 or more, not a string"
         );
-        assert_eq!(refusal(r#"{"limits":[{"per":"1s"}]}"#), "limits[0]: missing field `rate`");
-        assert_eq!(refusal(r#"{"limit":[]}"#), "limit: unknown field `limit`, expected `limits` or `names`");
-        assert_eq!(refusal("[1]"), "[0]: invalid type: an integer, expected a sequence");
+        assert_eq!(refusal(r#"{"limits":[{"per":"1s"}]}"#), "limits[0]: the key `rate` is missing");
+        assert_eq!(refusal(r#"{"limit":[]}"#), "there is no key `limit`; the keys are `limits`, `names`");
+        assert_eq!(refusal("[1]"), "[0]: must be a list, not a whole number");
     }
 
     #[test]
@@ -158,8 +134,31 @@ mod tests {
         }
         assert_eq!(
             refusal(r#"{"limits":[{"rate":1,"per":"1 year"}]}"#),
-            "limits[0].per: invalid value: a string, expected a time with its unit, like \"250ms\", \"30s\" or \"5m\""
+            "limits[0].per: must be a time with its unit, like \"250ms\", \"30s\" or \"5m\""
         );
+    }
+
+    #[test]
+    fn variants_and_options_decode_too() {
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        enum Mode {
+            Off,
+            Limited { most: u8 },
+            Named(Option<String>),
+        }
+        let mode = |json| decode::<Vec<Mode>>(json).map_err(|error| error.to_string());
+        let all = mode(r#"["off", {"limited": {"most": 3}}, {"named": null}, {"named": "x"}]"#);
+        assert_eq!(
+            all.unwrap(),
+            [Mode::Off, Mode::Limited { most: 3 }, Mode::Named(None), Mode::Named(Some("x".into()))]
+        );
+        assert_eq!(
+            mode(r#"[{"limited": {"most": 300}}]"#).unwrap_err(),
+            "[0].limited.most: must be a whole number within 0 and 255"
+        );
+        assert_eq!(mode(r#"["on"]"#).unwrap_err(), "[0]: must be one of `off`, `limited`, `named`");
+        assert_eq!(mode("[7]").unwrap_err(), "[0]: must be a string, not a whole number");
     }
 
     #[test]

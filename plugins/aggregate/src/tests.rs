@@ -179,9 +179,9 @@ fn errors_say_what_is_wrong() {
         json!({ "branches": { "x": branch } })
     };
     for (config, message) in [
-        (json!({}), "missing field `branches`"),
+        (json!({}), "the key `branches` is missing"),
         (json!({ "branches": {} }), "branches: there must be at least one"),
-        (json!({ "branches": { "x": { "cluster": "a" } } }), "branches.x: missing field `path`"),
+        (json!({ "branches": { "x": { "cluster": "a" } } }), "branches.x: the key `path` is missing"),
         (
             json!({ "branches": { "_partial": { "cluster": "a", "path": "/" } } }),
             "branches: the name `_partial` is taken for the list of those left out",

@@ -69,7 +69,7 @@ fn denies_what_it_doesnt_know() {
 #[test]
 fn errors_say_what_is_wrong() {
     for (config, message) in [
-        (json!({}), "missing field `keys`"),
+        (json!({}), "the key `keys` is missing"),
         (json!({ "keys": {} }), "keys: there must be at least one"),
         (
             json!({ "keys": 7 }),
@@ -81,10 +81,10 @@ fn errors_say_what_is_wrong() {
         ),
         (
             json!({ "keys": { "a": "alice" }, "hide": 1 }),
-            "hide: unknown field `hide`, expected one of `header`, `keys`, `hide_credentials`",
+            "there is no key `hide`; the keys are `header`, `keys`, `hide_credentials`",
         ),
         (json!({ "keys": { "a": "" } }), "keys: the subject must not be empty"),
-        (json!({ "keys": [{ "key": "a" }] }), "keys[0]: missing field `subject`"),
+        (json!({ "keys": [{ "key": "a" }] }), "keys[0]: the key `subject` is missing"),
         (
             json!({ "keys": [{ "key": "a", "subject": "alice" }, { "key": "a", "subject": "bob" }] }),
             "keys[1]: another entry, for `alice`, has the same key",

@@ -159,7 +159,7 @@ fn errors_say_what_is_wrong() {
     for (config, message) in [
         (
             json!({ "request": { "pth": "/" } }),
-            "request.pth: unknown field `pth`, expected one of `path`, `headers`, `json`".to_owned(),
+            "request: there is no key `pth`; the keys are `path`, `headers`, `json`".to_owned(),
         ),
         (json!({ "request": { "path": "v2" } }), "request.path: a path begins with `/`".to_owned()),
         (json!({ "request": { "path": "/{a:b}" } }), "request.path: `{a:b}` is no variable".to_owned()),
@@ -195,7 +195,7 @@ fn errors_say_what_is_wrong() {
         ),
         (
             json!({ "response": { "origins": ["client"] } }),
-            "response.origins[0]: unknown variant `client`, expected one of `upstream`, `plugin`, `gateway`".to_owned(),
+            "response.origins[0]: must be one of `upstream`, `plugin`, `gateway`".to_owned(),
         ),
     ] {
         let error = MockHost::new().configure::<Transform>(config).err().unwrap();
