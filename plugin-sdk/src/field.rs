@@ -31,7 +31,7 @@ impl Field {
                     .zip(name.bytes())
                     .all(|(own, byte)| own == byte.to_ascii_lowercase() || own == b'-' && byte == b'_')
         };
-        GATEWAY_OWNED.iter().any(|own| alike(own))
+        GATEWAY_OWNED.iter().any(alike)
     }
 }
 

@@ -20,6 +20,9 @@ use crate::snapshot::{PluginEntry, Snapshot};
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::{Cluster, Pool, ThreadCluster};
 
+/// What a plugin was made from, and the part of it that belongs to this thread.
+type OnThread = (Arc<PluginEntry>, Rc<dyn Plugin>);
+
 /// What a thread keeps from one snapshot to the next.
 pub struct Views {
     /// The thread's number; threads with different ones begin with different endpoints.
@@ -30,7 +33,7 @@ pub struct Views {
     client: Arc<Client>,
     /// As the client sees them.
     current: Rc<RefCell<Rc<Clusters>>>,
-    plugins: HashMap<Arc<str>, (Arc<PluginEntry>, Rc<dyn Plugin>)>,
+    plugins: HashMap<Arc<str>, OnThread>,
     clusters: HashMap<Arc<str>, KnownCluster>,
 }
 

@@ -36,11 +36,11 @@ pub(super) fn admit(
     session: &Session,
     ids: &Ids,
     request: Request<Body>,
-) -> Result<Admitted, Response<Body>> {
+) -> Result<Admitted, Box<Response<Body>>> {
     let (mut parts, body) = request.into_parts();
     let peer = session.peer(snapshot);
     let (id, request_id) = ids.name(&parts.headers, peer.is_trusted());
-    let refuse = |method: &Method, error: &Error| problem::respond(error, &id, method, &request_id);
+    let refuse = |method: &Method, error: &Error| Box::new(problem::respond(error, &id, method, &request_id));
 
     let connection = &session.connection;
     let checked = refuse_unsupported(&parts).and_then(|()| authority::settle(&mut parts, connection.local));

@@ -55,7 +55,7 @@ impl Proxy {
                 Ok(admitted) => admitted,
                 Err(refused) => {
                     snapshot.unmatched.record(refused.status(), start.elapsed());
-                    return refused;
+                    return *refused;
                 }
             };
 

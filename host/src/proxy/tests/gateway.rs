@@ -24,9 +24,12 @@ use crate::server::{Connections, Server, Settings, accept, bind};
 use crate::snapshot::thread::{ThreadDestination, ThreadRoute, ThreadSnapshot};
 use crate::upstream::tests::support;
 
+/// A route as configured, where it leads, and its chain.
+pub type Served = (Route, ThreadDestination, Vec<Rc<dyn Plugin>>);
+
 /// What a test wants of its gateway.
 pub struct Wanted {
-    pub routes: Vec<(Route, ThreadDestination, Vec<Rc<dyn Plugin>>)>,
+    pub routes: Vec<Served>,
     pub settings: Settings,
     pub trusted: Vec<ipnet::IpNet>,
     pub identity: IdentityFields,
