@@ -137,6 +137,21 @@ async fn listeners_come_and_go() {
 }
 
 #[tokio::test]
+async fn a_plugin_that_never_loaded_lets_nobody_in() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("plugins")).unwrap();
+    std::fs::write(directory.path().join("plugins/keys.wasm"), "no component").unwrap();
+    // What it would do isn't known, so `open` can't be refused here as it is for authenticators.
+    let text = format!(
+        "{ANSWERS}plugins = [\"keys\"]\n[[plugin]]\nname = \"keys\"\ncomponent = \"keys.wasm\"\non_error = \"open\"\n"
+    );
+    let path = write(directory.path(), &text);
+    let gateway = tokio::time::timeout(BROKEN, Gateway::start(Options::new(path))).await.unwrap().unwrap();
+    let answer = get(&gateway, "/hello").await;
+    assert!(answer.starts_with("HTTP/1.1 503 ") && !answer.contains("first"), "{answer}");
+}
+
+#[tokio::test]
 async fn an_address_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -2,6 +2,8 @@
 //! its last good version, a configuration that doesn't work keeps the one that serves, and everything else
 //! goes on. Blocks for as long as compiling takes; never call it on a thread that serves.
 
+mod check;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,8 +17,8 @@ use super::watch::Watched;
 use crate::config::model::Config;
 use crate::config::{self, Problem};
 use crate::plugin::wasm::{HostError, Options, PluginHost};
-use crate::snapshot::status::{ConfigurationStatus, State, Status};
-use crate::snapshot::{Conflict, Plugins, Snapshot, check};
+use crate::snapshot::status::{ConfigurationStatus, Status};
+use crate::snapshot::{Conflict, Snapshot};
 use crate::telemetry::metrics::{Metrics, Reload};
 
 /// What has to be done outside before a configuration can serve.
@@ -192,42 +194,6 @@ impl Builder {
         let watched = self.running.as_ref().map(|running| self.watched(running.snapshot.config())).unwrap_or_default();
         let status = self.status.clone();
         Built { snapshot: None, status, outcome: Reload::Unchanged, newly_refused: false, watched }
-    }
-
-    /// Everything that is wrong, with the configuration in the file `path` or with any component. Nothing
-    /// is published or bound.
-    ///
-    /// # Errors
-    /// All of it.
-    pub fn check(path: &Path) -> Result<(Arc<Config>, Status), StartError> {
-        let (mut builder, config) = Self::open(path, Metrics::new())?;
-        builder.refresh(&[&config], &BTreeSet::new());
-        builder.check_components(&config).map(|status| (config, status)).map_err(StartError::from)
-    }
-
-    fn check_components(&self, config: &Arc<Config>) -> Result<Status, Vec<Problem>> {
-        let directory = &config.plugins.directory;
-        let mut problems = Vec::new();
-        let mut choices = BTreeMap::new();
-        for plugin in needed(config) {
-            match self.sources().load_file(&plugin, config) {
-                Ok(entry) => drop(choices.insert(plugin.name.clone(), Choice { entry, refused: None })),
-                Err(refused) => problems.push(refused.problem(&plugin, directory)),
-            }
-        }
-        let plugins: Plugins = choices.iter().map(|(name, choice)| (name.clone(), choice.entry.clone())).collect();
-        problems.extend(check(config, &plugins).into_iter().map(|conflict| conflict.problem));
-        let status = self.describe(config, &choices, Vec::new());
-        for file in status.plugins.iter().filter(|plugin| plugin.state == State::Refused) {
-            problems.push(Problem {
-                file: directory.join(&file.file),
-                line: 0,
-                key: format!("plugin \"{}\"", file.name),
-                message: file.reason.clone().unwrap_or_default(),
-                remedy: String::new(),
-            });
-        }
-        if problems.is_empty() { Ok(status) } else { Err(problems) }
     }
 
     /// A configuration that might replace the one that serves, or what is wrong with it.

@@ -17,6 +17,7 @@
 //! # Failures
 //! A failed hook costs the exchange a 503, or with `on_error = "open"` the chain goes on without that plugin, its response
 //! phase included. `authenticate`, `authorize` and `aggregate` never fail open: nothing could stand in for their decision.
+//! Nor does a plugin without a component that works, since it may have been one of these.
 
 mod body;
 mod coding;
@@ -98,7 +99,11 @@ impl Chain {
 
     /// What a plugin's failure means for the exchange: an error, or nothing if the chain goes on.
     fn judge(plugin: &dyn Plugin, hook: Hooks, error: &PluginError, exchange: &Exchange) -> Option<Error> {
-        let open = plugin.on_error() == OnError::Open
+        // Without a component nobody knows what the plugin would have decided: it may well be the one that
+        // keeps strangers out.
+        let is_known = *error != PluginError::Unavailable;
+        let open = is_known
+            && plugin.on_error() == OnError::Open
             && ![Hooks::AUTHENTICATE, Hooks::AUTHORIZE, Hooks::AGGREGATE].contains(&hook);
         let hook = hook.names().next().unwrap_or_default();
         tracing::warn!(plugin = &**plugin.name(), hook, exchange = &*exchange.id, route = &*exchange.route, open, %error, "plugin failed");

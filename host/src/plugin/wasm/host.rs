@@ -98,7 +98,8 @@ impl PluginHost {
     }
 
     /// A plugin that has no version that works: all its calls fail with
-    /// [`crate::plugin::role::PluginError::Unavailable`], and the chain does as its `on_error` says.
+    /// [`crate::plugin::role::PluginError::Unavailable`], which no chain passes over, whatever its `on_error`:
+    /// what it would have decided isn't known.
     pub fn unavailable(&self, plugin: &Plugin) -> Arc<dyn PluginFactory> {
         Arc::new(Unavailable {
             name: plugin.name.clone(),

@@ -7,7 +7,7 @@ use crate::body::Body;
 use crate::config::model::OnError;
 use crate::error::Error;
 use crate::plugin::exchange::Origin;
-use crate::plugin::role::{Authentication, Authorization, Decision, Verdict};
+use crate::plugin::role::{Authentication, Authorization, Decision, PluginError, Verdict};
 
 fn run(bench: Bench) -> Ran {
     bench.run(exchange(Method::GET, &[]), Body::Empty, (&[], Body::Full("upstream".into())))
@@ -175,6 +175,18 @@ fn an_open_plugins_failure_is_passed_over_with_all_its_later_hooks() {
     let expected = ["a.on-request", "b.rate-limit", "c.on-request", "upstream", "c.on-response", "a.on-response"];
     assert_eq!(ran.calls, expected);
     assert_eq!(ran.status(), 200);
+}
+
+#[test]
+fn a_plugin_without_a_component_never_fails_open() {
+    let nowhere = Fake {
+        on_request: Some(Box::new(|_| Err(PluginError::Unavailable))),
+        on_error: OnError::Open,
+        ..Fake::default()
+    };
+    let ran = run(Bench::default().with("unknown", nowhere).with("b", filter()));
+    assert_eq!(ran.calls, ["unknown.on-request"]);
+    assert_eq!(ran.error, Some(Error::Plugin { plugin: "unknown".into(), kind: "unavailable" }));
 }
 
 #[test]
