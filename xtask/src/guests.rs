@@ -8,18 +8,37 @@ use anyhow::{Context, Result};
 use crate::command::{root, run};
 use crate::toolchain::{TARGET, Toolchain};
 
-/// Folders in which each folder with a `Cargo.toml` is a plugin, and where the files go: a gateway that serves
+/// A folder in which each folder with a `Cargo.toml` is a plugin, and where the files go: a gateway that serves
 /// the standard plugins must not find hostile ones among them.
-const FOLDERS: [(&str, &str); 2] = [("plugins", "target/plugins"), ("tests/guests", "target/test-plugins")];
+struct Source {
+    from: &'static str,
+    to: &'static [&'static str],
+}
+
+const STANDARD: Source = Source { from: "plugins", to: &["target/plugins", "target/bank/plugins"] };
+const BANK: Source = Source { from: "examples/bank/plugins", to: &["target/bank/plugins"] };
+const HOSTILE: Source = Source { from: "tests/guests", to: &["target/test-plugins"] };
 
 /// Build all plugins and copy them to the target directory, as `NAME.wasm`.
 ///
 /// # Errors
 /// There is no toolchain, a plugin doesn't compile, or a file can't be written.
 pub fn build() -> Result<()> {
+    build_from(&[STANDARD, BANK, HOSTILE])
+}
+
+/// Those that the example bank's gateway serves.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_for_bank() -> Result<()> {
+    build_from(&[STANDARD, BANK])
+}
+
+fn build_from(sources: &[Source]) -> Result<()> {
     let mut guests = Vec::new();
-    for (from, to) in FOLDERS {
-        guests.extend(names(from)?.into_iter().map(|name| (name, root().join(to))));
+    for source in sources {
+        guests.extend(names(source.from)?.into_iter().map(|name| (name, source.to)));
     }
     if guests.is_empty() {
         return Ok(());
@@ -32,9 +51,11 @@ pub fn build() -> Result<()> {
     }
     run(&mut cargo)?;
     let built = root().join("target/guest").join(TARGET).join("plugin");
-    for (name, folder) in &guests {
-        fs::create_dir_all(folder).with_context(|| format!("can't make {}", folder.display()))?;
-        install(&built.join(format!("{}.wasm", name.replace('-', "_"))), &folder.join(format!("{name}.wasm")))?;
+    for (name, folders) in &guests {
+        for folder in folders.iter().map(|folder| root().join(folder)) {
+            fs::create_dir_all(&folder).with_context(|| format!("can't make {}", folder.display()))?;
+            install(&built.join(format!("{}.wasm", name.replace('-', "_"))), &folder.join(format!("{name}.wasm")))?;
+        }
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Project tasks, each from a clean clone: `cargo xtask test`, `cargo xtask demo`, `cargo xtask plugins`.
 
 mod command;
+mod demo;
 mod guests;
 mod test;
 mod toolchain;
@@ -10,7 +11,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask TASK
 
-  test      format, lint, build plugins and gateway, run all tests
+  demo      the gateway at work: a mobile bank, told in a minute; with --keep it stays up
+  test      format, lint, build plugins and gateway, run all tests and the demo
   plugins   build all plugins into target/plugins";
 
 fn main() -> ExitCode {
@@ -18,6 +20,8 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["plugins"] => guests::build(),
+        ["demo"] => demo::run(&[]),
+        ["demo", "--keep"] => demo::run(&["--keep"]),
         ["test"] => test::run_all(),
         _ => {
             eprintln!("{USAGE}");

@@ -5,9 +5,9 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::command::run;
-use crate::guests;
+use crate::{demo, guests};
 
-/// Formatting, lints, plugins, then all tests.
+/// Formatting, lints, plugins, then all tests and the demo.
 ///
 /// # Errors
 /// The first step that fails.
@@ -16,6 +16,7 @@ pub fn run_all() -> Result<()> {
     run(cargo("clippy").args(["--all-targets", "--", "-D", "warnings"]))?;
     guests::build()?;
     run(&mut cargo("test"))?;
+    demo::check()?;
     eprintln!("xtask: all is well");
     Ok(())
 }

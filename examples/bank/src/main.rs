@@ -1,18 +1,22 @@
 //! The services of a mobile bank and its shop, small enough to read in a minute. Each process is one
 //! of them: `bank-services accounts 127.0.0.1:9101`.
 //!
-//! They answer JSON over HTTP/1.1, say at start where they listen, and can be asked to misbehave
-//! (`POST /_fail`, `POST /_mend`), so that the gateway's answer to that can be watched.
+//! They answer JSON over HTTP/1.1, say at start where they listen, show the last request as it reached them
+//! (`GET /_seen`), and can be asked to misbehave (`POST /_fail`, `/_leave`, `/_mend`), so that the gateway's
+//! answer to that can be watched. They keep no data.
 
+mod content;
+
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -21,18 +25,13 @@ use serde_json::{Value, json};
 
 const USAGE: &str = "usage: bank-services accounts|transactions|rates|shop ADDRESS [NAME]";
 
-/// How long the transactions service thinks: it is the slow one.
-const SLOW: Duration = Duration::from_millis(120);
-
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let kind = arguments.next().context(USAGE)?;
+    let kind = Kind::parse(&arguments.next().context(USAGE)?)?;
     let address: SocketAddr = arguments.next().context(USAGE)?.parse().context("ADDRESS is like 127.0.0.1:9101")?;
-    let name = arguments.next().unwrap_or_else(|| kind.clone());
-    if !["accounts", "transactions", "rates", "shop"].contains(&kind.as_str()) {
-        bail!("no service {kind:?}; {USAGE}");
-    }
-    let service = Rc::new(Service { kind, name, failing: AtomicBool::new(false), served: AtomicU64::new(0) });
+    let name = arguments.next().unwrap_or_else(|| format!("{kind:?}").to_lowercase());
+    let service =
+        Rc::new(Service { kind, name, mood: Cell::new(Mood::Well), seen: RefCell::default(), served: Cell::new(0) });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     tokio::task::LocalSet::new().block_on(&runtime, serve(service, address))
 }
@@ -55,75 +54,116 @@ async fn serve(service: Rc<Service>, address: SocketAddr) -> anyhow::Result<()> 
     }
 }
 
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Accounts,
+    Transactions,
+    Rates,
+    Shop,
+}
+
+impl Kind {
+    fn parse(word: &str) -> anyhow::Result<Self> {
+        Ok(match word {
+            "accounts" => Self::Accounts,
+            "transactions" => Self::Transactions,
+            "rates" => Self::Rates,
+            "shop" => Self::Shop,
+            _ => bail!("no service {word:?}; {USAGE}"),
+        })
+    }
+
+    /// How long it thinks: the transactions are the slow ones.
+    fn pace(self) -> Duration {
+        Duration::from_millis(match self {
+            Self::Accounts | Self::Rates => 60,
+            Self::Transactions => 180,
+            Self::Shop => 0,
+        })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    Well,
+    /// About to be taken away: serves what still comes, but isn't healthy.
+    Leaving,
+    /// Answers everything with 500.
+    Failing,
+}
+
 struct Service {
-    kind: String,
+    kind: Kind,
     name: String,
-    failing: AtomicBool,
-    served: AtomicU64,
+    mood: Cell<Mood>,
+    /// The head of the last request.
+    seen: RefCell<String>,
+    served: Cell<u64>,
 }
 
 impl Service {
     async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         let path = request.uri().path();
         match (request.method(), path) {
-            (&Method::POST, "/_fail") => return self.switch(true),
-            (&Method::POST, "/_mend") => return self.switch(false),
-            _ if self.failing.load(Ordering::Relaxed) => {
-                return reply(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "error": "out of order" }));
-            }
-            (_, "/healthz") => return reply(StatusCode::OK, &json!({ "status": "ok" })),
+            (&Method::POST, "/_fail") => return self.change(Mood::Failing),
+            (&Method::POST, "/_leave") => return self.change(Mood::Leaving),
+            (&Method::POST, "/_mend") => return self.change(Mood::Well),
+            (&Method::GET, "/_seen") => return self.show(),
+            (_, "/healthz") => return self.health(),
             _ => {}
         }
-        self.served.fetch_add(1, Ordering::Relaxed);
+        self.seen.replace(head(request));
+        self.served.update(|served| served + 1);
+        if self.mood.get() == Mood::Failing {
+            return reply(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "error": "out of order" }));
+        }
+        tokio::time::sleep(self.kind.pace()).await;
         let customer = path.rsplit('/').next().unwrap_or_default();
-        match self.kind.as_str() {
-            "accounts" => reply(StatusCode::OK, &accounts(customer)),
-            "transactions" => {
-                tokio::time::sleep(SLOW).await;
-                reply(StatusCode::OK, &transactions(customer))
+        match self.kind {
+            Kind::Accounts => reply(StatusCode::OK, &content::accounts(customer)),
+            Kind::Transactions => reply(StatusCode::OK, &content::transactions(customer)),
+            Kind::Rates => reply(StatusCode::OK, &content::rates()),
+            Kind::Shop => {
+                let mut response = reply(StatusCode::OK, &content::shop(&self.name, path));
+                response.headers_mut().insert("x-powered-by", HeaderValue::from_static("shop/3.1.4"));
+                response
             }
-            "rates" => reply(StatusCode::OK, &json!({ "base": "EUR", "USD": 1.09, "GBP": 0.85, "CHF": 0.96 })),
-            _ => self.shop(request),
         }
     }
 
-    fn switch(&self, failing: bool) -> Response<Full<Bytes>> {
-        self.failing.store(failing, Ordering::Relaxed);
-        reply(StatusCode::OK, &json!({ "failing": failing }))
+    fn show(&self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(self.seen.borrow().clone().into()));
+        response.headers_mut().insert("x-served", self.served.get().into());
+        response
     }
 
-    /// Says what reached it, so that a transformed request can be seen.
-    fn shop(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        let seen = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let body = json!({
-            "instance": self.name,
-            "served": self.served.load(Ordering::Relaxed),
-            "path": request.uri().path(),
-            "channel": seen("x-channel"),
-            "customer": seen("x-customer"),
-            "products": ["umbrella", "thermos", "compass"],
-        });
-        reply(StatusCode::OK, &body)
+    fn change(&self, mood: Mood) -> Response<Full<Bytes>> {
+        self.mood.set(mood);
+        self.health()
+    }
+
+    fn health(&self) -> Response<Full<Bytes>> {
+        match self.mood.get() {
+            Mood::Well => reply(StatusCode::OK, &json!({ "status": "well" })),
+            Mood::Leaving => reply(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "leaving" })),
+            Mood::Failing => reply(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "status": "failing" })),
+        }
     }
 }
 
-fn accounts(customer: &str) -> Value {
-    json!({ "customer": customer, "accounts": [
-        { "iban": "DE02 1203 0000 0000 2020 51", "balance": "1832.40", "currency": "EUR" },
-        { "iban": "DE02 5001 0517 0137 0750 30", "balance": "12000.00", "currency": "EUR" },
-    ]})
-}
-
-fn transactions(customer: &str) -> Value {
-    json!({ "customer": customer, "transactions": [
-        { "date": "2026-11-20", "text": "Bakery", "amount": "-4.80" },
-        { "date": "2026-11-21", "text": "Salary", "amount": "2900.00" },
-    ]})
+/// A request's head as it stood on the wire, but for the letters' case.
+fn head(request: &Request<Incoming>) -> String {
+    let mut text = format!("{} {} {:?}\n", request.method(), request.uri(), request.version());
+    for (name, value) in request.headers() {
+        // Writing to a string can't fail.
+        let _ = writeln!(text, "{name}: {}", String::from_utf8_lossy(value.as_bytes()));
+    }
+    text
 }
 
 fn reply(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(format!("{body}\n"))));
     *response.status_mut() = status;
-    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

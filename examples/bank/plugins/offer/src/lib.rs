@@ -1,0 +1,22 @@
+//! Puts the shop's offer into every answer.
+
+use sluice_plugin::prelude::*;
+
+struct Offer;
+
+impl Plugin for Offer {
+    type Config = sluice_plugin::config::Empty;
+
+    fn configure(_: Self::Config) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+impl OnResponse for Offer {
+    fn on_response(&self, _: &Request, response: &mut Response, _: &Exchange) -> Result<Decision> {
+        response.set_header("x-offer", "free shipping from 50 euros")?;
+        Ok(Decision::Continue)
+    }
+}
+
+sluice_plugin::export!(Offer: OnResponse);
