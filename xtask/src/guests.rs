@@ -86,3 +86,13 @@ fn names(folder: &str) -> Result<Vec<String>> {
     names.sort();
     Ok(names)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_plugin_in_the_readme_is_the_one_that_is_built() {
+        let source = include_str!("../../examples/bank/plugins/offer/src/lib.rs");
+        let code = source.split_once("\n\n").and_then(|(_, code)| Some(code.split_once("\n#[cfg(test)]")?.0)).unwrap();
+        assert!(include_str!("../../README.md").contains(code), "copy it into README.md:\n{code}");
+    }
+}

@@ -20,3 +20,18 @@ impl OnResponse for Offer {
 }
 
 sluice_plugin::export!(Offer: OnResponse);
+
+#[cfg(test)]
+mod tests {
+    use sluice_plugin::test::{MockHost, TestExchange};
+
+    use super::*;
+
+    #[test]
+    fn every_answer_has_it() {
+        let plugin = MockHost::new().configure::<Offer>(json!({})).unwrap();
+        let exchange = TestExchange::get("/shop/hats").response(200);
+        assert_eq!(plugin.on_response(&exchange).unwrap(), Decision::Continue);
+        assert!(exchange.response_header("x-offer").is_some());
+    }
+}
