@@ -29,14 +29,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
-    let told = LocalSet::new().block_on(&runtime, async {
-        // Whatever ends the story, what it owns is dropped, and with it every process.
-        tokio::select! {
-            told = tell(keep) => told,
-            () = interrupted() => Err(anyhow::anyhow!("interrupted; everything is stopped")),
-        }
-    });
-    match told {
+    match LocalSet::new().block_on(&runtime, tell(keep)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
@@ -47,25 +40,34 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Whatever ends the story, the bank is dropped, and with it every process.
 async fn tell(keep: bool) -> Result<()> {
     let mut page = Page::new();
-    let ports = if keep { Ports::OfTheExample } else { Ports::Free };
-    let mut bank = Bank::open(ports).await?;
-    scene::opening(&page, &bank);
-    scene::phone::stranger(&mut page, &bank).await?;
-    scene::phone::overview(&mut page, &bank).await?;
-    scene::phone::partial(&mut page, &bank).await?;
-    scene::phone::too_many(&mut page, &bank).await?;
-    scene::shop::transformed(&mut page, &bank).await?;
-    scene::shop::balanced(&mut page, &bank).await?;
-    scene::change::plugin(&mut page, &bank).await?;
-    scene::change::mistake(&mut page, &bank).await?;
+    let mut bank = tokio::select! {
+        bank = play(&mut page, keep) => bank?,
+        () = interrupted() => bail!("interrupted; everything is stopped"),
+    };
     if keep {
         scene::stay(&page, &bank);
         interrupted().await;
         println!();
     }
     scene::farewell(&mut page, &mut bank).await
+}
+
+async fn play(page: &mut Page, keep: bool) -> Result<Bank> {
+    let ports = if keep { Ports::OfTheExample } else { Ports::Free };
+    let bank = Bank::open(ports).await?;
+    scene::opening(page, &bank);
+    scene::phone::stranger(page, &bank).await?;
+    scene::phone::overview(page, &bank).await?;
+    scene::phone::partial(page, &bank).await?;
+    scene::phone::too_many(page, &bank).await?;
+    scene::shop::transformed(page, &bank).await?;
+    scene::shop::balanced(page, &bank).await?;
+    scene::change::plugin(page, &bank).await?;
+    scene::change::mistake(page, &bank).await?;
+    Ok(bank)
 }
 
 /// Wait for Ctrl-C, or for being asked to end.

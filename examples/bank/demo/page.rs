@@ -35,7 +35,7 @@ impl Page {
     /// What the reader should know.
     pub fn say(&self, text: &str) {
         for line in lines(text) {
-            println!("  {line}");
+            println!("{}", format!("  {line}").trim_end());
         }
     }
 

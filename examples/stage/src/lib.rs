@@ -16,6 +16,6 @@ pub use process::Process;
 
 use std::time::Duration;
 
-/// How long anything may take that should take no time, on a busy machine: whoever waits longer gives up, and says
-/// what for.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long anything may take that should take no time, on a busy machine (a first start compiles every plugin, at
+/// low priority): whoever waits longer gives up, and says what for.
+pub const PATIENCE: Duration = Duration::from_secs(120);

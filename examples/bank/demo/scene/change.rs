@@ -4,7 +4,8 @@ use std::fs;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use stage::{Load, Tally, copy};
+use serde_json::Value;
+use stage::{Load, PATIENCE, Tally, copy};
 
 use super::shop::{find, plain};
 use crate::bank::{Bank, root};
@@ -51,10 +52,9 @@ pub async fn plugin(page: &mut Page, bank: &Bank) -> Result<()> {
     page.aside(&line);
     let turn = load.tally();
     let broken = load.more(300).await?.since(&turn);
-    let state = find(&bank.admin("/api/v1/plugins", "plugins").await?, "name", "offer");
+    let state = offer_in(bank, "last-good").await?;
     page.asked("operator", "GET /api/v1/plugins   (admin API)");
     page.line(&format!("\"name\": \"offer\", \"state\": {}, \"reason\": {}", state["state"], state["reason"]));
-    claim(state["state"] == "last-good", || state.to_string())?;
     claim(broken.failed() == 0 && broken.of(&new) == broken.answered(), || format!("{broken:?}"))?;
     page.shown(&format!("{} requests served by the last good version meanwhile, none failed.", broken.answered()));
 
@@ -62,8 +62,7 @@ pub async fn plugin(page: &mut Page, bank: &Bank) -> Result<()> {
     copy::write(&file, &next)?;
     page.asked("operator", "cp offer-next.wasm offer.wasm");
     page.aside(&log(bank, mark, "right again").await?);
-    let state = find(&bank.admin("/api/v1/plugins", "plugins").await?, "name", "offer");
-    claim(state["state"] == "serving", || state.to_string())?;
+    offer_in(bank, "serving").await?;
     let all = load.stop().await;
     claim(all.failed() == 0, || format!("{:?}", all.failures))?;
     page.shown(&format!("Mended. {} since the plugin's first version.", sum(&all)));
@@ -96,6 +95,19 @@ pub async fn mistake(page: &mut Page, bank: &Bank) -> Result<()> {
     copy::write(&path, good.as_bytes())?;
     log(bank, mark, "the configuration is right again").await?;
     Ok(())
+}
+
+/// The plugin as the admin API describes it, as soon as it has come to the state that the log told of: the change is
+/// logged while it is being published.
+async fn offer_in(bank: &Bank, wanted: &str) -> Result<Value> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let plugin = find(&bank.admin("/api/v1/plugins", "plugins").await?, "name", "offer");
+        if plugin["state"] == wanted {
+            return Ok(plugin);
+        }
+        claim(Instant::now() < end, || format!("not {wanted}: {plugin}"))?;
+    }
 }
 
 /// The first line from `mark` on that says it, without its time.
