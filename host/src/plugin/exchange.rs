@@ -12,6 +12,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::body::Body;
+use crate::telemetry::trail::Trail;
 
 /// The state of one exchange. It moves into an instance's store for a call and back.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub struct Exchange {
     pub calls: Vec<(Arc<str>, u32)>,
     /// When the whole exchange has to be over, if there is such a moment.
     pub deadline: Option<Instant>,
+    /// What happened to it so far, for logs and traces.
+    pub trail: Trail,
 }
 
 impl Exchange {

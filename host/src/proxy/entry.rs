@@ -17,6 +17,7 @@ use crate::fields::{remove_client_fields, remove_hop_by_hop, set_forwarding};
 use crate::plugin::exchange::{Exchange, RequestHead};
 use crate::route::{Outcome, RouteRequest, check_query, normalize};
 use crate::snapshot::thread::{ThreadRoute, ThreadSnapshot};
+use crate::telemetry::trail::Trail;
 
 /// A request that found its route.
 pub(super) struct Admitted {
@@ -78,6 +79,7 @@ pub(super) fn admit(
         states: Vec::new(),
         calls: Vec::new(),
         deadline: None,
+        trail: Trail::default(),
     });
     Ok(Admitted { exchange, route: Rc::clone(route), body, request_id })
 }

@@ -1,4 +1,5 @@
-//! What the gateway says of itself: metrics and log set-up.
+//! What the gateway says of itself: metrics, the log, and what becomes known of single exchanges.
 
 pub mod log;
 pub mod metrics;
+pub mod trail;

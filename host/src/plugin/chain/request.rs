@@ -50,10 +50,17 @@ impl Chain {
                     link.finished = true;
                     return (exchange, Passage::Answer(answer));
                 }
-                Ok(Step::Answer(answer)) => return (exchange, Passage::Answer(answer)),
-                Ok(Step::Fail(error)) => return (exchange, Passage::Failed(error)),
+                Ok(Step::Answer(answer)) => {
+                    exchange.trail.answered_by(plugin.name());
+                    return (exchange, Passage::Answer(answer));
+                }
+                Ok(Step::Fail(error)) => {
+                    exchange.trail.answered_by(plugin.name());
+                    return (exchange, Passage::Failed(error));
+                }
                 Err(Failure { hook, error }) => {
                     if let Some(error) = Self::judge(&**plugin, hook, &error, &exchange) {
+                        exchange.trail.answered_by(plugin.name());
                         return (exchange, Passage::Failed(error));
                     }
                 }

@@ -46,6 +46,7 @@ impl Chain {
                     None => continue,
                 },
             };
+            exchange.trail.answered_by(plugin.name());
             *body = exchange.answer_with(answer, origin);
         }
         if let Some(response) = &mut exchange.response {

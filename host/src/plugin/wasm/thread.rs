@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use wasmtime::component::{ComponentNamedList, Lift, Lower, Resource, TypedFunc};
@@ -68,17 +68,18 @@ impl Here {
         L: FnOnce(R, &Terms<'_>) -> Result<T, String>,
     {
         let name = hook.name;
+        let begun = exchange.trail.begin();
         let mut held = match self.pool.take_ready(lease) {
             Some(held) => held,
             // Boxed, so that a call which needn't wait doesn't carry the room for waiting around.
             None => match Box::pin(self.pool.take()).await {
                 Ok(held) => held,
-                Err(error) => return (exchange, Err(self.record(name, error, Duration::ZERO))),
+                Err(error) => return self.failed(exchange, begun, name, error, Duration::ZERO),
             },
         };
         let function = match (hook.function)(&mut held.instance) {
             Ok(function) => function,
-            Err(error) => return (exchange, Err(self.record(name, error, Duration::ZERO))),
+            Err(error) => return self.failed(exchange, begun, name, error, Duration::ZERO),
         };
         let limits = &self.blueprint.lent.limits;
         let end = exchange.deadline;
@@ -92,7 +93,7 @@ impl Here {
         };
         let returned = match returned {
             Ok((returned,)) => returned,
-            Err(error) => return (exchange, Err(self.record(name, error, busy))),
+            Err(error) => return self.failed(exchange, begun, name, error, busy),
         };
         held.give_back(lease);
         let terms = Terms { lent: &self.blueprint.lent, hooks: self.blueprint.hooks() };
@@ -103,10 +104,23 @@ impl Here {
         match result {
             Ok(value) => {
                 self.blueprint.metrics.record(name, value.name(), busy);
+                exchange.trail.called(begun, &self.blueprint.lent.name, name, value.name(), busy);
                 (exchange, Ok(value))
             }
-            Err(error) => (exchange, Err(self.record(name, error, busy))),
+            Err(error) => self.failed(exchange, begun, name, error, busy),
         }
+    }
+
+    fn failed<T>(
+        &self,
+        exchange: Box<Exchange>,
+        begun: Option<Instant>,
+        hook: &'static str,
+        error: PluginError,
+        busy: Duration,
+    ) -> (Box<Exchange>, Result<T, PluginError>) {
+        exchange.trail.called(begun, &self.blueprint.lent.name, hook, error.kind(), busy);
+        (exchange, Err(self.record(hook, error, busy)))
     }
 
     fn record(&self, hook: &'static str, error: PluginError, busy: Duration) -> PluginError {

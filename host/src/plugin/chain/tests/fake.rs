@@ -244,6 +244,7 @@ pub fn exchange(method: Method, fields: &[(&str, &str)]) -> Exchange {
         states: Vec::new(),
         calls: Vec::new(),
         deadline: None,
+        trail: Default::default(),
     }
 }
 

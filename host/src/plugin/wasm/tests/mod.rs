@@ -87,6 +87,7 @@ fn exchange() -> Box<Exchange> {
         states: Vec::new(),
         calls: Vec::new(),
         deadline: None,
+        trail: Default::default(),
     })
 }
 
