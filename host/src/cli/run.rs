@@ -73,6 +73,7 @@ async fn serve(gateway: Gateway, signals: Signals) -> ExitCode {
             reason = stop.wait() => break reason,
         }
         tracing::info!("SIGHUP: looking at all files");
+        gateway.reopen_logs();
         tokio::select! {
             outcome = gateway.reload() => match outcome {
                 Reload::Published => tracing::info!("published a new snapshot"),

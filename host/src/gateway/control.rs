@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, LocalSet};
 
+use super::access::Outside;
 use super::overview::Overview;
 use super::shared::Shared;
 use crate::admin;
@@ -71,7 +72,7 @@ impl Control {
         };
         let controller = Controller {
             builder: Some(builder),
-            prepare: shared.sockets.clone(),
+            prepare: Arc::new(Outside(shared.sockets.clone(), shared.access.clone())),
             publish,
             requests,
             status,

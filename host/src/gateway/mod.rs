@@ -5,6 +5,7 @@
 //! and answers the admin API ([`control`]). Compiling and building happen on threads that give way to all
 //! others. Nothing is global: gateways in one process share only the process.
 
+mod access;
 mod client;
 mod control;
 mod overview;
@@ -28,6 +29,7 @@ use crate::reload::{self, Builder, Prepare as _};
 use crate::snapshot::Snapshot;
 use crate::snapshot::status::Status;
 use crate::telemetry::metrics::{Metrics, Reload};
+use access::{AccessOutput, Outside};
 use control::Control;
 use shared::Shared;
 use sockets::Sockets;
@@ -131,6 +133,16 @@ impl Gateway {
         self.shared.reload().await.unwrap_or(Reload::Unchanged)
     }
 
+    /// Begin new log files, since another program has moved the old ones away. Waits for the disk.
+    pub fn reopen_logs(&self) {
+        self.shared.access.reopen();
+    }
+
+    /// Wait until every line of the access log is written that was logged so far. Waits for the disk.
+    pub fn flush_logs(&self) {
+        self.shared.access.flush();
+    }
+
     /// Accept no more connections, let the exchanges on their way finish for `server.drain` at most, and
     /// end all threads.
     pub async fn shutdown(mut self) {
@@ -146,6 +158,7 @@ impl Gateway {
         let (sender, ended) = oneshot::channel();
         let wait = move || {
             workers.into_iter().for_each(|worker| drop(worker.join()));
+            shared.access.flush();
             // The admin API answers until here, so that it can be seen to drain.
             shared.forget();
             drop(stop);
@@ -177,9 +190,10 @@ impl std::fmt::Debug for Gateway {
 fn build(options: &Options) -> Result<(Gateway, oneshot::Receiver<()>), StartError> {
     let metrics = Metrics::new();
     let mut sockets = None;
+    let access = Arc::new(AccessOutput::new(metrics.access_log_dropped().clone()));
     let (builder, first) = Builder::start(&options.config, metrics.clone(), |config| {
         let new = sockets.insert(Arc::new(Sockets::new(config.server.threads)));
-        new.prepare(config)
+        Outside(new.clone(), access.clone()).prepare(config)
     })?;
     // Both are there: there is no first snapshot without a configuration.
     let (Some(snapshot), Some(sockets)) = (first.snapshot.clone(), sockets) else {
@@ -202,7 +216,7 @@ fn build(options: &Options) -> Result<(Gateway, oneshot::Receiver<()>), StartErr
     let (request, requests) = mpsc::unbounded_channel();
     let (stop, stopped) = oneshot::channel();
     let (ready, is_ready) = oneshot::channel();
-    let shared = Arc::new(Shared::new(metrics, sockets, status, request, commands));
+    let shared = Arc::new(Shared::new(metrics, sockets, access, status, request, commands));
     let control = Control {
         shared: shared.clone(),
         builder,

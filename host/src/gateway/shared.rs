@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::access::AccessOutput;
 use super::sockets::Sockets;
 use super::worker::Command;
 use crate::reload::Request;
@@ -18,6 +19,7 @@ use crate::telemetry::metrics::{EndpointSample, Metrics, Reload};
 pub struct Shared {
     pub metrics: Arc<Metrics>,
     pub sockets: Arc<Sockets>,
+    pub access: Arc<AccessOutput>,
     pub status: watch::Receiver<Arc<Status>>,
     pub requests: mpsc::UnboundedSender<Request>,
     pub workers: Vec<mpsc::UnboundedSender<Command>>,
@@ -30,12 +32,13 @@ impl Shared {
     pub fn new(
         metrics: Arc<Metrics>,
         sockets: Arc<Sockets>,
+        access: Arc<AccessOutput>,
         status: watch::Receiver<Arc<Status>>,
         requests: mpsc::UnboundedSender<Request>,
         workers: Vec<mpsc::UnboundedSender<Command>>,
     ) -> Self {
         let (snapshot, version, draining) = Default::default();
-        Self { metrics, sockets, status, requests, workers, snapshot, version, draining }
+        Self { metrics, sockets, access, status, requests, workers, snapshot, version, draining }
     }
 
     /// What serves; none before the first publication and after the end.
@@ -47,10 +50,12 @@ impl Shared {
     pub async fn publish(&self, snapshot: Arc<Snapshot>) {
         let version = self.version.fetch_add(1, Ordering::Relaxed) + 1;
         let shares = self.sockets.take(snapshot.config());
+        let access = self.access.take(snapshot.config());
         let mut waiting = Vec::with_capacity(self.workers.len());
         for (worker, sockets) in self.workers.iter().zip(shares) {
             let (done, taken) = oneshot::channel();
-            let command = Command::Publish { version, snapshot: snapshot.clone(), sockets, done };
+            let access = access.clone();
+            let command = Command::Publish { version, snapshot: snapshot.clone(), sockets, access, done };
             // A thread that is gone is reported by its end.
             let _ = worker.send(command);
             waiting.push(taken);

@@ -242,3 +242,69 @@ async fn what_is_on_its_way_finishes_before_the_end() {
     tokio::time::timeout(BROKEN, stopping).await.unwrap().unwrap();
     assert!(TcpStream::connect(address).await.is_err());
 }
+
+/// Whole lines of the access log so far, as JSON.
+fn logged(gateway: &Gateway, path: &Path) -> Vec<serde_json::Value> {
+    gateway.flush_logs();
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn every_request_has_a_line_that_its_id_finds_and_no_secrets_in_it() {
+    let log = "[access_log]\noutput = { file = \"access.log\" }\n\
+               fields = [\"request_id\", \"method\", \"path\", \"query\", \"status\", \"bytes\", \"route\", \"reason\", \
+               \"request.authorization\", \"request.x-team\"]\n";
+    let (directory, gateway) = start(&format!("{log}{ANSWERS}")).await;
+    let head = "GET /hello?a=1&token=hidden HTTP/1.1\r\nAuthorization: Bearer hidden\r\nX-Team: \"red\"";
+    let answer = ask(gateway.address("public").unwrap(), head).await;
+    let refused = get(&gateway, "/nothing").await;
+    let path = directory.path().join("access.log");
+    let lines = logged(&gateway, &path);
+    let id = |answer: &str| {
+        let field = answer.lines().find_map(|line| line.strip_prefix("x-request-id: ")).unwrap();
+        field.to_owned()
+    };
+    let find = |id: &str| lines.iter().find(|line| line["request_id"] == id).unwrap();
+    let line = find(&id(&answer));
+    assert_eq!((&line["status"], &line["route"], &line["bytes"]), (&200.into(), &"hello".into(), &5.into()));
+    assert_eq!((&line["query"], &line["request.x-team"]), (&"a=1&token=[redacted]".into(), &"\"red\"".into()));
+    assert_eq!(line["request.authorization"], "[redacted]");
+    let line = find(&id(&refused));
+    assert_eq!(
+        (&line["status"], &line["path"], &line["reason"]),
+        (&404.into(), &"/nothing".into(), &"no route matches".into())
+    );
+    assert!(line.get("route").is_none());
+    assert!(!std::fs::read_to_string(&path).unwrap().contains("hidden"));
+    // Known to the list of refusals too, without the log.
+    let refusals = gateway.metrics().refusals().since(0);
+    assert_eq!(
+        refusals.iter().map(|refusal| (&*refusal.path, refusal.status)).collect::<Vec<_>>(),
+        [("/nothing", 404)]
+    );
+}
+
+#[tokio::test]
+async fn a_log_file_that_was_moved_away_is_begun_anew_and_a_new_output_is_taken_up() {
+    let log = "[access_log]\noutput = { file = \"access.log\" }\nformat = \"common\"\n";
+    let (directory, gateway) = start(&format!("{log}{ANSWERS}")).await;
+    let file = |name: &str| directory.path().join(name);
+    get(&gateway, "/hello").await;
+    gateway.flush_logs();
+    std::fs::rename(file("access.log"), file("moved.log")).unwrap();
+    gateway.reopen_logs();
+    get(&gateway, "/nothing").await;
+    gateway.flush_logs();
+    let read = |name: &str| std::fs::read_to_string(file(name)).unwrap();
+    assert!(read("moved.log").ends_with("\"GET /hello HTTP/1.1\" 200 5\n"), "{}", read("moved.log"));
+    assert!(read("access.log").contains("\"GET /nothing HTTP/1.1\" 404 "));
+
+    write(directory.path(), &format!("{}{ANSWERS}", log.replace("access.log", "no/such.log")));
+    assert_eq!(gateway.reload().await, Reload::Refused);
+    write(directory.path(), &format!("{}{ANSWERS}", log.replace("access.log", "other.log")));
+    assert_eq!(gateway.reload().await, Reload::Published);
+    get(&gateway, "/hello").await;
+    gateway.flush_logs();
+    assert!(read("other.log").contains("GET /hello"));
+}

@@ -11,12 +11,13 @@ use tokio::sync::mpsc;
 use super::client::{Client, Clusters};
 use super::policy::PluginPolicy;
 use crate::balance::{Policy, RoundRobin, WeightedChoice};
-use crate::config::model::{Balance, Destination, Route};
+use crate::config::model::{Balance, Config, Destination, Route};
 use crate::plugin::chain::Chain;
 use crate::plugin::http_client::HttpClient;
 use crate::plugin::role::Plugin;
 use crate::snapshot::thread::{Retirement, ThreadDestination, ThreadRoute, ThreadSnapshot};
 use crate::snapshot::{PluginEntry, Snapshot};
+use crate::telemetry::access::{self, Writer};
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::{Cluster, Pool, ThreadCluster};
 
@@ -58,10 +59,10 @@ impl Views {
     }
 
     /// The view of a snapshot.
-    pub fn build(&mut self, version: u64, snapshot: Arc<Snapshot>) -> Rc<ThreadSnapshot> {
+    pub fn build(&mut self, version: u64, snapshot: Arc<Snapshot>, access: Option<&Writer>) -> Rc<ThreadSnapshot> {
         self.update_plugins(&snapshot);
         let clusters = self.update_clusters(&snapshot);
-        let config = snapshot.config();
+        let config = snapshot.config().clone();
         let routes = config.routes.iter().zip(snapshot.route_metrics()).map(|(route, metrics)| {
             Rc::new(ThreadRoute {
                 name: route.name.clone(),
@@ -81,6 +82,8 @@ impl Views {
             table: snapshot.table().clone(),
             routes: routes.collect(),
             unmatched: self.metrics.route(""),
+            refusals: self.metrics.refusals().clone(),
+            access_log: access_log(&config, access),
             retirement: Retirement::new(snapshot.clone(), self.retired.clone()),
         };
         self.current.replace(Rc::new(by_name));
@@ -142,6 +145,10 @@ impl Views {
     fn ahead(&self) -> u32 {
         u32::try_from(self.thread).unwrap_or_default()
     }
+}
+
+fn access_log(config: &Config, writer: Option<&Writer>) -> Option<Rc<access::Log>> {
+    Some(access::Log::new(config.access_log.clone()?, writer?.lane()))
 }
 
 fn destination(destination: &Destination, clusters: &[Rc<ThreadCluster>], ahead: u32) -> ThreadDestination {

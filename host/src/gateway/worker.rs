@@ -15,12 +15,19 @@ use super::view::Views;
 use crate::proxy::Proxy;
 use crate::server::{Connections, Server, Settings, accept};
 use crate::snapshot::Snapshot;
+use crate::telemetry::access::Writer;
 use crate::telemetry::metrics::Metrics;
 
 /// What a data thread is told.
 pub enum Command {
     /// Serve by this snapshot from now on, and on these sockets too.
-    Publish { version: u64, snapshot: Arc<Snapshot>, sockets: Share, done: oneshot::Sender<()> },
+    Publish {
+        version: u64,
+        snapshot: Arc<Snapshot>,
+        sockets: Share,
+        access: Option<Arc<Writer>>,
+        done: oneshot::Sender<()>,
+    },
     /// Accept no more; let the exchanges on their way finish for so long at most, then end.
     Drain(Duration),
 }
@@ -58,9 +65,9 @@ impl Seed {
         let mut serving: Option<Serving> = None;
         while let Some(command) = self.commands.recv().await {
             match command {
-                Command::Publish { version, snapshot, sockets, done } => {
+                Command::Publish { version, snapshot, sockets, access, done } => {
                     let config = snapshot.config().clone();
-                    let view = views.build(version, snapshot);
+                    let view = views.build(version, snapshot, access.as_deref());
                     let serving = match &mut serving {
                         Some(serving) => {
                             serving.proxy.publish(view);

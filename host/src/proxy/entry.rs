@@ -28,6 +28,16 @@ pub(super) struct Admitted {
     pub request_id: HeaderValue,
 }
 
+/// A request that didn't, and its answer.
+pub(super) struct Refused {
+    pub id: Arc<str>,
+    pub method: Method,
+    /// Without the query.
+    pub path: String,
+    pub reason: String,
+    pub answer: Response<Body>,
+}
+
 /// Let a request in.
 ///
 /// # Errors
@@ -37,22 +47,25 @@ pub(super) fn admit(
     session: &Session,
     ids: &Ids,
     request: Request<Body>,
-) -> Result<Admitted, Box<Response<Body>>> {
+) -> Result<Admitted, Box<Refused>> {
     let (mut parts, body) = request.into_parts();
     let peer = session.peer(snapshot);
     let (id, request_id) = ids.name(&parts.headers, peer.is_trusted());
-    let refuse = |method: &Method, error: &Error| Box::new(problem::respond(error, &id, method, &request_id));
+    let refuse = |method: Method, path: &str, error: &Error| {
+        let answer = problem::respond(error, &id, &method, &request_id);
+        Box::new(Refused { id: Arc::clone(&id), method, path: path.to_owned(), reason: error.to_string(), answer })
+    };
 
     let connection = &session.connection;
     let checked = refuse_unsupported(&parts).and_then(|()| authority::settle(&mut parts, connection.local));
     if let Err(error) = checked {
-        return Err(refuse(&parts.method, &error));
+        return Err(refuse(parts.method, parts.uri.path(), &error));
     }
     let client = peer.client(&parts.headers, &snapshot.trusted_proxies);
     let cleaned = clean(snapshot, &mut parts, peer.is_trusted()).and_then(|()| target(&parts.uri));
     let target = match cleaned {
         Ok(target) => target,
-        Err(error) => return Err(refuse(&parts.method, &error)),
+        Err(error) => return Err(refuse(parts.method, parts.uri.path(), &error)),
     };
     let headers = &mut parts.headers;
     set_forwarding(headers, &peer, connection.scheme);
@@ -63,7 +76,7 @@ pub(super) fn admit(
     let request = RequestHead { method: parts.method, scheme: connection.scheme, target, headers: parts.headers };
     let (route, captures) = match find(snapshot, &connection.listener, &request) {
         Ok(found) => found,
-        Err(error) => return Err(refuse(&request.method, &error)),
+        Err(error) => return Err(refuse(request.method.clone(), request.target.path(), &error)),
     };
     let exchange = Box::new(Exchange {
         id: Arc::clone(&id),

@@ -24,7 +24,8 @@ pub(super) async fn forward(
 ) -> Result<Body, Error> {
     let request = outgoing(snapshot, route, cluster, exchange, body)?;
     let identity = exchange.identity.as_ref().map(view);
-    let answer = cluster.send(request, Caller { client: Some(exchange.client), identity }).await?;
+    let answer =
+        cluster.send(request, Caller { client: Some(exchange.client), identity, trail: Some(&exchange.trail) }).await?;
     let version = answer.version();
     let (parts, body) = answer.into_parts();
     let mut headers = parts.headers;

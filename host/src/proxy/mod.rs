@@ -7,6 +7,7 @@ mod entry;
 mod forward;
 mod id;
 mod leave;
+mod observe;
 mod problem;
 mod session;
 #[cfg(test)]
@@ -50,15 +51,19 @@ impl Proxy {
     async fn answer(self: Rc<Self>, request: Request<Body>, session: Rc<Session>) -> Response<Body> {
         let start = Instant::now();
         let snapshot = Rc::clone(&self.snapshot.borrow());
+        let line = observe::begin(&snapshot, &session, &request, start);
         let Admitted { exchange, route, mut body, request_id } =
             match entry::admit(&snapshot, &session, &self.ids, request) {
                 Ok(admitted) => admitted,
                 Err(refused) => {
-                    snapshot.unmatched.record(refused.status(), start.elapsed());
-                    return *refused;
+                    snapshot.unmatched.record(refused.answer.status(), start.elapsed());
+                    return observe::refused(&snapshot, line, *refused);
                 }
             };
 
+        if snapshot.access_log.as_ref().is_some_and(|log| log.wants_steps()) {
+            exchange.trail.keep_steps();
+        }
         let mut run = route.chain.start();
         let (mut exchange, passage) = route.chain.request(&mut run, exchange, &mut body, route.anonymous).await;
 
@@ -68,10 +73,14 @@ impl Proxy {
             Passage::Failed(error) => exchange.answer_with(problem::render(&error, &exchange), Origin::Gateway),
         };
 
-        let exchange = route.chain.response(&mut run, exchange, &mut body, &problem::render).await;
+        let mut exchange = route.chain.response(&mut run, exchange, &mut body, &problem::render).await;
+        let outcome = observe::finish(&snapshot, &line, &mut exchange);
         let answer = leave(*exchange, body, request_id, &snapshot.identity);
         route.metrics.record(answer.status(), start.elapsed());
-        answer
+        match outcome {
+            Some(outcome) => observe::end(line, outcome, answer),
+            None => answer,
+        }
     }
 }
 

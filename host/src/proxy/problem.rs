@@ -56,6 +56,7 @@ fn field(error: &Error) -> Option<(HeaderName, HeaderValue)> {
 /// The answer for an error in an exchange.
 pub(super) fn render(error: &Error, exchange: &Exchange) -> LocalResponse {
     log(error, &exchange.id, Some(&exchange.route));
+    exchange.trail.failed(error);
     local(error, &exchange.id)
 }
 

@@ -13,7 +13,9 @@ use crate::config::model::{IdentityFields, Redirect, Respond};
 use crate::fields::Pseudonym;
 use crate::plugin::chain::Chain;
 use crate::route::Table;
+use crate::telemetry::access;
 use crate::telemetry::metrics::RouteMetrics;
+use crate::telemetry::refusals::Refusals;
 use crate::upstream::ThreadCluster;
 
 /// What one thread serves by.
@@ -32,6 +34,9 @@ pub struct ThreadSnapshot {
     pub routes: Vec<Rc<ThreadRoute>>,
     /// Of requests that no route matched.
     pub unmatched: Arc<RouteMetrics>,
+    /// Requests that were refused go there.
+    pub refusals: Arc<Refusals>,
+    pub access_log: Option<Rc<access::Log>>,
     /// Last, so that it outlives the rest.
     pub retirement: Retirement,
 }

@@ -15,6 +15,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub use exposition::Format;
 use series::{Counter, Histogram, Series};
 
+use super::refusals::Refusals;
+
 /// Names kept of one kind. Those that no snapshot uses any more go first when more come.
 const MOST_NAMES: usize = 50_000;
 
@@ -31,6 +33,8 @@ pub struct Metrics {
     published_at: AtomicU64,
     /// Files that are refused now.
     refused_files: AtomicU64,
+    refusals: Arc<Refusals>,
+    access_log_dropped: Arc<AtomicU64>,
 }
 
 impl Metrics {
@@ -88,6 +92,16 @@ impl Metrics {
     /// Snapshots that something still uses.
     pub fn live_snapshots(&self) -> i64 {
         self.snapshots.load(Ordering::Relaxed)
+    }
+
+    /// The last requests that were refused.
+    pub fn refusals(&self) -> &Arc<Refusals> {
+        &self.refusals
+    }
+
+    /// Counts lines that the access log lost.
+    pub fn access_log_dropped(&self) -> &Arc<AtomicU64> {
+        &self.access_log_dropped
     }
 
     /// The text that Prometheus reads, with the endpoints as they are now.

@@ -1,5 +1,7 @@
-//! What the gateway says of itself: metrics, the log, and what becomes known of single exchanges.
+//! What the gateway says of itself: metrics, the logs, and what becomes known of single exchanges.
 
+pub mod access;
 pub mod log;
 pub mod metrics;
+pub mod refusals;
 pub mod trail;

@@ -3,7 +3,7 @@
 //!
 //! Steps are kept only if somebody wants them; else noting one costs a look at an empty field.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ const MOST_STEPS: usize = 64;
 #[derive(Debug, Default)]
 pub struct Trail {
     answered_by: RefCell<Option<Arc<str>>>,
-    reason: Cell<Option<Reason>>,
+    reason: RefCell<Option<Reason>>,
     steps: RefCell<Option<Box<Steps>>>,
 }
 
@@ -101,7 +101,7 @@ impl Trail {
 
     /// The gateway answers because of this.
     pub fn failed(&self, reason: &impl std::fmt::Display) {
-        self.reason.set(Some(reason.to_string().into()));
+        self.reason.replace(Some(reason.to_string().into()));
     }
 
     /// The plugin that the answer is due to.

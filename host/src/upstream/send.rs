@@ -15,6 +15,7 @@ use crate::balance::{IdentityView, PickContext, Policy, RequestView, View};
 use crate::body::Body;
 use crate::error::{Error, Fault};
 use crate::fields::remove_hop_by_hop;
+use crate::telemetry::trail::{Trail, Try};
 
 /// Endpoints that one request may try when connections are refused.
 const MAX_ENDPOINTS: u32 = 3;
@@ -32,6 +33,8 @@ pub struct ThreadCluster {
 pub struct Caller<'a> {
     pub client: Option<IpAddr>,
     pub identity: Option<IdentityView<'a>>,
+    /// Where tries are noted.
+    pub trail: Option<&'a Trail>,
 }
 
 /// A request as policies see it.
@@ -94,7 +97,10 @@ impl ThreadCluster {
                 request: Some(&seen),
             };
             let Some(index) = self.pick(&context) else { return Err(last) };
-            match self.send_to(index, request).await {
+            let begun = caller.trail.and_then(Trail::begin);
+            let sent = self.send_to(index, request).await;
+            self.note(caller.trail, begun, index, &sent);
+            match sent {
                 Ok(answer) => return Ok(answer),
                 Err((error, Some(unsent))) if attempt < MAX_ENDPOINTS => {
                     request = unsent;
@@ -105,6 +111,24 @@ impl ThreadCluster {
             tried.push(index);
             attempt += 1;
         }
+    }
+
+    fn note<T>(
+        &self,
+        trail: Option<&Trail>,
+        begun: Option<Instant>,
+        index: usize,
+        sent: &Result<Response<Body>, (Error, T)>,
+    ) {
+        let (Some(trail), Some(start)) = (trail, begun) else { return };
+        trail.tried(|| Try {
+            cluster: std::sync::Arc::clone(self.cluster.name()),
+            endpoint: self.cluster.members().get(index).map_or("", |member| member.endpoint.text()).into(),
+            outcome: sent.as_ref().map_or_else(|(error, _)| outcome(error), |_| "ok"),
+            status: sent.as_ref().ok().map(|answer| answer.status().as_u16()),
+            start,
+            duration: start.elapsed(),
+        });
     }
 
     /// An endpoint that wasn't tried, by the policy or, if it insists on one that was, the next one.

@@ -54,6 +54,7 @@ pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Pro
         files: Vec::new(),
         include_directories: Vec::<PathBuf>::new(),
         admin: server::admin(&written, problems),
+        access_log: server::access_log(&written, base),
         server: server::server(&written, path),
         identity: server::identity(&written, problems),
         plugins: PluginDirectory { directory, cache },

@@ -1,12 +1,13 @@
 //! Defaults and checks of `[admin]`, `[server]` and `[identity]`.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use http::HeaderName;
 use sha2::{Digest, Sha256};
 
 use crate::config::files::absolute;
-use crate::config::model::{Admin, IdentityFields, Server};
+use crate::config::model::{AccessLog, AccessOutput, Admin, IdentityFields, Server};
 use crate::config::problem::{At, Fault, Problems};
 use crate::config::written::{self, Written};
 
@@ -21,6 +22,14 @@ pub(super) fn admin(written: &Written, problems: &Problems) -> Option<Admin> {
         problems.add(&address.place, "admin.address", fault);
     }
     Some(Admin { address: address.value, hosts: admin.hosts.clone(), token: admin.token.clone() })
+}
+
+pub(super) fn access_log(written: &Written, base: &Path) -> Option<Arc<AccessLog>> {
+    let mut log = written.access_log.clone()?;
+    if let AccessOutput::File { path, .. } = &mut log.output {
+        *path = absolute(&base.join(&*path));
+    }
+    Some(Arc::new(log))
 }
 
 pub(super) fn server(written: &Written, path: &Path) -> Server {

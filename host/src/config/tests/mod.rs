@@ -1,5 +1,6 @@
 //! Text in, resolved values or exact messages out.
 
+mod access;
 mod clusters;
 mod files;
 mod listeners;

@@ -5,12 +5,29 @@ use crate::config::entry::Keys;
 
 /// The top level.
 pub const TOP: Keys = Keys {
-    known: &["include", "admin", "server", "identity", "plugins", "listener", "plugin", "route", "cluster"],
-    later: &["state", "acme", "access_log", "tracing"],
+    known: &[
+        "include",
+        "admin",
+        "access_log",
+        "server",
+        "identity",
+        "plugins",
+        "listener",
+        "plugin",
+        "route",
+        "cluster",
+    ],
+    later: &["state", "acme", "tracing"],
 };
 
 /// `[admin]`
 pub const ADMIN: Keys = Keys { known: &["address", "hosts", "token"], later: &["tls"] };
+
+/// `[access_log]`
+pub const ACCESS_LOG: Keys = Keys { known: &["output", "format", "fields", "when", "redact"], later: &[] };
+
+/// `access_log.output`
+pub const ACCESS_OUTPUT: Keys = Keys { known: &["file", "rotate", "keep", "syslog", "facility"], later: &[] };
 
 /// `[server]`
 pub const SERVER: Keys = Keys { known: &["threads", "drain", "trusted_proxies", "name"], later: &[] };
@@ -84,9 +101,11 @@ pub const TIMEOUTS: Keys = Keys { known: &["connect", "first_byte", "idle"], lat
 
 /// All of them, to check that each is documented.
 #[cfg(test)]
-pub(in crate::config) const ALL: [&Keys; 18] = [
+pub(in crate::config) const ALL: [&Keys; 20] = [
     &TOP,
     &ADMIN,
+    &ACCESS_LOG,
+    &ACCESS_OUTPUT,
     &SERVER,
     &IDENTITY,
     &PLUGINS,

@@ -4,6 +4,7 @@
 //! Read by hand rather than derived, because a derived reader stops at an entry's first error and
 //! quotes values that may be secret.
 
+mod access;
 mod cluster;
 pub(super) mod keys;
 mod listener;
@@ -22,12 +23,14 @@ pub(super) use server::{Admin, Identity, Plugins, Server};
 use super::document::Document;
 use super::entry::Entry;
 use super::files::Surroundings;
+use super::model::AccessLog;
 use super::problem::{At, Fault, Place, Problems};
 
 /// All files of a configuration, taken together.
 #[derive(Default)]
 pub(super) struct Written {
     pub admin: Option<Admin>,
+    pub access_log: Option<AccessLog>,
     pub server: Server,
     pub identity: Identity,
     pub plugins: Plugins,
@@ -49,7 +52,7 @@ pub(super) struct Head {
 }
 
 /// What only the main file may have: there is one of each.
-const SINGLE: [&str; 5] = ["include", "admin", "server", "identity", "plugins"];
+const SINGLE: [&str; 6] = ["include", "admin", "access_log", "server", "identity", "plugins"];
 
 impl Written {
     /// Reads a file's tables. `include` is left to the caller.
@@ -57,6 +60,7 @@ impl Written {
         let top = Entry::root(document.root(), &document.source, problems).allow(&keys::TOP);
         if main {
             self.admin = Admin::read(&top, surroundings);
+            self.access_log = access::read(&top);
             self.server = Server::read(&top);
             self.identity = Identity::read(&top);
             self.plugins = Plugins::read(&top);

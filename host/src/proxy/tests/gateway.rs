@@ -102,6 +102,8 @@ pub fn snapshot(version: u64, wanted: Wanted) -> ThreadSnapshot {
         table: Arc::new(Table::build(&routes)),
         routes: threads.collect(),
         unmatched: Arc::default(),
+        refusals: Arc::default(),
+        access_log: None,
         retirement: Default::default(),
     }
 }

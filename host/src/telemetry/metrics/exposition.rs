@@ -219,6 +219,13 @@ impl Families {
         );
         let refused = metrics.refused_files.load(Ordering::Relaxed);
         self.add("sluice_files_refused", "Files that are refused now", None, gauge(refused));
+        let dropped = Number::Count(metrics.access_log_dropped.load(Ordering::Relaxed));
+        self.add(
+            "sluice_access_log_dropped_lines",
+            "Lines of the access log that were lost, since writing them was too slow or failed",
+            None,
+            Samples::Counter(vec![(Labels::new(), dropped)]),
+        );
         let live = whole(&metrics.snapshots);
         self.add("sluice_snapshots_live", "Snapshots that something still uses", None, gauge(live));
         let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];

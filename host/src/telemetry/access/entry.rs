@@ -1,0 +1,199 @@
+//! One request on its way into the log. The entry is begun with the request and written when it is dropped,
+//! so that no request is missing, whatever becomes of it.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
+use smallvec::SmallVec;
+
+use super::redact::{self, REDACTED};
+use super::writer::Lane;
+use super::{combined, field::Field, json};
+use crate::config::model::{AccessFormat, AccessLog, AccessWhen};
+use crate::telemetry::trail::{Reason, Steps};
+
+/// What nginx says of clients that didn't wait.
+const CLIENT_CLOSED: u16 = 499;
+
+/// The log on one thread.
+pub struct Log {
+    config: Arc<AccessLog>,
+    lane: Lane,
+    /// Fields of requests and of answers that lines show, in the order of the entries' values.
+    pub(super) request: Vec<HeaderName>,
+    pub(super) response: Vec<HeaderName>,
+    steps: bool,
+    line: RefCell<Vec<u8>>,
+}
+
+type Values = SmallVec<[Option<HeaderValue>; 3]>;
+
+/// One request. What isn't known stays away from the line.
+pub struct Entry {
+    log: Rc<Log>,
+    start: Instant,
+    pub(super) at: SystemTime,
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) version: Version,
+    pub(super) scheme: &'static str,
+    pub(super) host: Option<HeaderValue>,
+    pub(super) peer: IpAddr,
+    pub(super) listener: Arc<str>,
+    pub(super) request: Values,
+    pub(super) response: Values,
+    pub(super) outcome: Option<Outcome>,
+    /// Of the answer's body.
+    pub(super) bytes: u64,
+    /// What went wrong after the answer's head was sent.
+    pub(super) broken: Option<Reason>,
+    pub(super) duration: Duration,
+}
+
+/// How the request was answered.
+#[derive(Default)]
+pub struct Outcome {
+    pub status: StatusCode,
+    pub request_id: Option<Arc<str>>,
+    pub route: Option<Arc<str>>,
+    pub client: Option<IpAddr>,
+    pub subject: Option<String>,
+    pub issuer: Option<String>,
+    pub identified_by: Option<Arc<str>>,
+    pub refused_by: Option<Arc<str>>,
+    pub reason: Option<Reason>,
+    pub steps: Option<Box<Steps>>,
+}
+
+impl Log {
+    /// A log of this form that writes to `lane`.
+    pub fn new(config: Arc<AccessLog>, lane: Lane) -> Rc<Self> {
+        let (mut request, mut response, mut steps) = (Vec::new(), Vec::new(), false);
+        match &config.format {
+            AccessFormat::Json(fields) => {
+                for field in fields {
+                    steps |= field.needs_steps();
+                    match field {
+                        Field::Request(name) => request.push(name.clone()),
+                        Field::Response(name) => response.push(name.clone()),
+                        _ => {}
+                    }
+                }
+            }
+            AccessFormat::Common => {}
+            AccessFormat::Combined => request = vec![header::REFERER, header::USER_AGENT],
+        }
+        Rc::new(Self { config, lane, request, response, steps, line: RefCell::default() })
+    }
+
+    /// Whether lines tell of plugins or endpoints.
+    pub fn wants_steps(&self) -> bool {
+        self.steps
+    }
+
+    /// Begin with a request as it came in.
+    pub fn begin<B>(
+        self: &Rc<Self>,
+        request: &http::Request<B>,
+        scheme: &'static str,
+        peer: IpAddr,
+        listener: &Arc<str>,
+        start: Instant,
+    ) -> Box<Entry> {
+        Box::new(Entry {
+            log: Rc::clone(self),
+            start,
+            at: SystemTime::now(),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            scheme,
+            host: request.headers().get(header::HOST).cloned(),
+            peer,
+            listener: Arc::clone(listener),
+            request: self.capture(&self.request, request.headers()),
+            response: Values::new(),
+            outcome: None,
+            bytes: 0,
+            broken: None,
+            duration: Duration::ZERO,
+        })
+    }
+
+    /// The first values of these fields; secret ones are never taken.
+    fn capture(&self, names: &[HeaderName], headers: &HeaderMap) -> Values {
+        let value = |name: &HeaderName| {
+            let value = headers.get(name)?;
+            let secret =
+                redact::is_secret_field(name) || self.config.redact.iter().any(|secret| **secret == *name.as_str());
+            Some(if secret { REDACTED } else { value.clone() })
+        };
+        names.iter().map(value).collect()
+    }
+
+    pub(super) fn query<'a>(&self, query: &'a str) -> std::borrow::Cow<'a, str> {
+        redact::query(query, &self.config.redact)
+    }
+
+    fn write(&self, entry: &Entry) {
+        if self.config.when == AccessWhen::Errors && entry.status() < 400 && entry.broken.is_none() {
+            return;
+        }
+        // Nothing that formats a line logs another.
+        let Ok(mut line) = self.line.try_borrow_mut() else { return };
+        line.clear();
+        match &self.config.format {
+            AccessFormat::Json(fields) => json::write(self, fields, entry, &mut line),
+            AccessFormat::Common => combined::write(self, entry, false, &mut line),
+            AccessFormat::Combined => combined::write(self, entry, true, &mut line),
+        }
+        line.push(b'\n');
+        self.lane.append(&line);
+    }
+}
+
+impl Entry {
+    /// The answer's head is known.
+    pub fn answered(&mut self, outcome: Outcome, headers: &HeaderMap) {
+        self.response = self.log.capture(&self.log.response, headers);
+        self.outcome = Some(outcome);
+    }
+
+    /// More of the answer's body was handed on.
+    pub fn add_bytes(&mut self, count: usize) {
+        self.bytes = self.bytes.saturating_add(count as u64);
+    }
+
+    /// The answer broke off.
+    pub fn broke(&mut self, reason: &str) {
+        self.broken.get_or_insert_with(|| reason.into());
+    }
+
+    pub(super) fn status(&self) -> u16 {
+        self.outcome.as_ref().map_or(CLIENT_CLOSED, |outcome| outcome.status.as_u16())
+    }
+
+    /// Why it was refused, or broke off.
+    pub(super) fn reason(&self) -> Option<&str> {
+        match &self.outcome {
+            None => Some("the client closed the connection before the answer"),
+            Some(outcome) => outcome.reason.as_deref().or(self.broken.as_deref()),
+        }
+    }
+
+    pub(super) fn client(&self) -> IpAddr {
+        self.outcome.as_ref().and_then(|outcome| outcome.client).unwrap_or(self.peer)
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.duration = self.start.elapsed();
+        let log = Rc::clone(&self.log);
+        log.write(self);
+    }
+}
