@@ -1,4 +1,8 @@
 //! Tests of the whole gateway, as clients, operators and upstream servers see it.
 
+mod destinations;
+mod entry;
+mod failures;
 mod harness;
+mod passing;
 mod plugins;

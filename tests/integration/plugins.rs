@@ -6,17 +6,25 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::harness::site::{Files, cluster, route};
-use crate::harness::upstream::{Upstream, answer};
 use crate::harness::soon;
+use crate::harness::upstream::{Upstream, answer};
 
 #[tokio::test]
 async fn api_key_lets_in_whom_it_knows_and_tells_the_upstream_who_it_is() {
     let upstream = Upstream::mirror().await;
     let keys = "[[plugin]]\nname = \"keys\"\ncomponent = \"api-key.wasm\"\nconfig = { keys = { \"open-sesame\" = \"alice\" } }\n";
-    let text = ["[identity]\nsubject = \"x-user\"\n", keys, &route("up", "/*", &["keys"]), &cluster("up", &[upstream.address])];
+    let text = [
+        "[identity]\nsubject = \"x-user\"\n",
+        keys,
+        &route("up", "/*", &["keys"]),
+        &cluster("up", &[upstream.address]),
+    ];
     let site = Files::with_plugins(&["api-key"]).start(&text.concat()).await;
 
-    let seen = site.ask("GET", "/me", &[("x-api-key", "open-sesame"), ("x-user", "root"), ("X_User", "root")], b"").await.json();
+    let seen = site
+        .ask("GET", "/me", &[("x-api-key", "open-sesame"), ("x-user", "root"), ("X_User", "root")], b"")
+        .await
+        .json();
     assert_eq!(seen["fields"]["x-user"], json!(["alice"]), "{seen}");
     assert_eq!(seen["fields"].get("x_user"), None, "{seen}");
     assert_eq!(seen["fields"].get("x-api-key"), None, "{seen}");
@@ -180,7 +188,11 @@ async fn aggregate_fails_where_a_needed_branch_does_and_captures_stay_in_their_s
     let accounts = Upstream::mirror().await;
     let fixed = Upstream::fixed("1").await;
     let text = |accounts| {
-        let clusters = [cluster("accounts", &[accounts]), cluster("history", &[fixed.address]), cluster("rates", &[fixed.address])];
+        let clusters = [
+            cluster("accounts", &[accounts]),
+            cluster("history", &[fixed.address]),
+            cluster("rates", &[fixed.address]),
+        ];
         [AGGREGATE, &clusters.concat()].concat()
     };
     let site = Files::with_plugins(&["aggregate"]).start(&text(accounts.address)).await;

@@ -11,7 +11,7 @@ use std::future::Future;
 use std::time::Duration;
 
 /// Long enough for a busy machine. Nothing takes so long unless it is broken.
-pub const BROKEN: Duration = Duration::from_secs(60);
+pub const BROKEN: Duration = Duration::from_secs(30);
 
 /// Wait for something that has to happen.
 #[track_caller]

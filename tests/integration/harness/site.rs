@@ -173,5 +173,7 @@ pub fn cluster(name: &str, endpoints: &[SocketAddr]) -> String {
 
 /// A route of a path to a cluster of the same name as itself.
 pub fn route(name: &str, path: &str, plugins: &[&str]) -> String {
-    format!("[[route]]\nname = \"{name}\"\nmatch = {{ path = \"{path}\" }}\nplugins = {plugins:?}\ncluster = \"{name}\"\n")
+    format!(
+        "[[route]]\nname = \"{name}\"\nmatch = {{ path = \"{path}\" }}\nplugins = {plugins:?}\ncluster = \"{name}\"\n"
+    )
 }
