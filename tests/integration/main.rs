@@ -1,8 +1,10 @@
 //! Tests of the whole gateway, as clients, operators and upstream servers see it.
 
+mod check;
 mod destinations;
 mod entry;
 mod failures;
 mod harness;
 mod passing;
 mod plugins;
+mod reload;

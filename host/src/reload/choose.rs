@@ -52,16 +52,14 @@ impl Refused {
     }
 
     /// As a problem of the file, or of the entry that configures it.
-    pub fn problem(&self, plugin: &Plugin, directory: &Path) -> Problem {
+    pub fn problem(&self, plugin: &Plugin) -> Problem {
         let name = format!("plugin \"{}\"", plugin.name);
         match self {
-            Self::File(refusal) => Problem {
-                file: directory.join(&plugin.component),
-                line: 0,
-                key: name,
-                message: refusal.to_string(),
-                remedy: String::new(),
-            },
+            // Where the entry is that names the file; for a dropped one, which has none, it is the file itself.
+            Self::File(refusal) => {
+                let file = plugin.component.display();
+                problem(&plugin.place, name, format!("{file} {refusal}"), refusal.remedy())
+            }
             Self::Fit(error) => problem(&plugin.place, name, format!("{} {error}", plugin.component.display()), ""),
             Self::Place(problem) => problem.clone(),
         }
@@ -111,7 +109,6 @@ impl Sources<'_> {
     /// # Errors
     /// No version works, and the plugin is new or configured anew, which can be refused.
     pub fn choose(&self, plugin: &Plugin, config: &Config) -> Result<Choice, NoVersion> {
-        let directory = &config.plugins.directory;
         let refused = match self.load_file(plugin, config) {
             Ok(entry) => return Ok(Choice { entry, refused: None }),
             Err(refused) => refused,
@@ -124,7 +121,7 @@ impl Sources<'_> {
             Some(running) if running.is_configured_as(plugin) && running.identity == config.identity => {
                 Ok(Choice { entry: running.clone(), refused: Some(refused) })
             }
-            _ if self.running.is_some() => Err(NoVersion(refused.problem(plugin, directory))),
+            _ if self.running.is_some() => Err(NoVersion(refused.problem(plugin))),
             // A start isn't stopped by one plugin.
             _ => Ok(Choice { entry: self.unavailable(plugin, config), refused: Some(refused) }),
         }

@@ -21,6 +21,24 @@ pub enum Refusal {
     Unsettled,
 }
 
+impl Refusal {
+    /// What to do, where the text doesn't say it by itself.
+    pub fn remedy(&self) -> &'static str {
+        use wasm::LoadError;
+        match self {
+            Self::File(FileError::NotAFile | FileError::TooLarge { .. })
+            | Self::Load(LoadError::NotWasm { .. } | LoadError::Malformed(_) | LoadError::TooLarge { .. }) => {
+                "put a component in its place, as a plugin's build makes it"
+            }
+            Self::Load(LoadError::Encode(_) | LoadError::Interface(_) | LoadError::Compile(_)) => {
+                "build it against the gateway's WIT package, and look into it with `sluice plugin inspect`"
+            }
+            Self::Load(LoadError::TooComplex { .. }) => "make it smaller",
+            _ => "",
+        }
+    }
+}
+
 /// All component files that matter, by path.
 pub struct Components {
     host: Arc<PluginHost>,

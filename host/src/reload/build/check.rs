@@ -31,7 +31,7 @@ impl Builder {
         for plugin in needed(config) {
             match self.sources().load_file(&plugin, config) {
                 Ok(entry) => drop(choices.insert(plugin.name.clone(), Choice { entry, refused: None })),
-                Err(refused) => problems.push(refused.problem(&plugin, directory)),
+                Err(refused) => problems.push(refused.problem(&plugin)),
             }
         }
         let plugins: Plugins = choices.iter().map(|(name, choice)| (name.clone(), choice.entry.clone())).collect();

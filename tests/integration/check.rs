@@ -1,0 +1,74 @@
+//! `sluice check`: everything that is wrong at once, each with its place and a remedy; exit code 1.
+
+use std::process::Command;
+
+use crate::harness::components::{program, root};
+use crate::harness::site::Files;
+
+/// The exit code and what was said on standard error, without the directory.
+fn check(files: &Files) -> (Option<i32>, String) {
+    let output = Command::new(program()).args(["check", "--config"]).arg(files.path("sluice.toml")).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), text.replace(&format!("{}/", files.path("").display()).replace("//", "/"), ""))
+}
+
+const BROKEN: &str = r#"[[listener]]
+name = "public"
+address = "127.0.0.1:0"
+[[plugin]]
+name = "keys"
+component = "api-key.wasm"
+config = { kees = {} }
+[[plugin]]
+name = "limit"
+component = "rate-limit.wasm"
+config = { rate = 1, per = "1s" }
+[[plugin]]
+name = "text"
+component = "text.wasm"
+[[route]]
+name = "one"
+match = { path = "/one" }
+plugins = ["keys", "limit", "text"]
+cluster = "up"
+[[cluster]]
+name = "up"
+endpoints = ["127.0.0.1:9"]
+"#;
+
+#[test]
+fn what_is_wrong_with_components_is_said_at_once_with_line_and_remedy() {
+    let files = Files::with_plugins(&["api-key", "rate-limit"]);
+    files.put_component("text.wasm", b"I am no component");
+    files.write("sluice.toml", &format!("{BROKEN}[plugins]\ncache = \"cache\"\n"));
+    let (code, text) = check(&files);
+    assert_eq!(code, Some(1), "{text}");
+    for (line, words) in [(4, "kees"), (8, "grants = [\"limiter\"]"), (12, "text.wasm")] {
+        let place = format!("sluice.toml:{line}: plugin ");
+        assert!(text.lines().any(|said| said.starts_with(&place) && said.contains(words)), "{place}, {words}:\n{text}");
+    }
+    assert!(text.contains("3 problems"), "{text}");
+}
+
+#[test]
+fn what_is_wrong_with_the_configuration_is_said_at_once_with_line_and_remedy() {
+    let files = Files::new();
+    let text = BROKEN
+        .replace("cluster = \"up\"", "cluster = \"upp\"\npluginz = []")
+        .replace("name = \"text\"", "name = \"keys\"")
+        .replace("127.0.0.1:9\"", "127.0.0.1\"");
+    files.write("sluice.toml", &text);
+    let (code, text) = check(&files);
+    assert_eq!(code, Some(1), "{text}");
+    for words in ["unknown key \"pluginz\"", "\"upp\"", "\"keys\"", "cluster \"up\": endpoints"] {
+        let said = text.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{words}:\n{text}"));
+        assert!(said.starts_with("sluice.toml:") && said.contains(';'), "no place or no remedy: {said}");
+    }
+}
+
+#[test]
+fn the_reference_file_is_right() {
+    let output = Command::new(program()).args(["check", "--config", "config/sluice.toml"]).current_dir(root()).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
