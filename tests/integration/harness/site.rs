@@ -48,14 +48,6 @@ impl Files {
         files
     }
 
-    /// And these guests of the tests'.
-    pub fn and_guests(self, names: &[&str]) -> Self {
-        for name in names {
-            self.put_component(&format!("{name}.wasm"), &fs::read(components::guest(name)).unwrap());
-        }
-        self
-    }
-
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
