@@ -300,10 +300,14 @@ async fn a_log_file_that_was_moved_away_is_begun_anew_and_a_new_output_is_taken_
     assert!(read("moved.log").ends_with("\"GET /hello HTTP/1.1\" 200 5\n"), "{}", read("moved.log"));
     assert!(read("access.log").contains("\"GET /nothing HTTP/1.1\" 404 "));
 
+    // The watcher may be first to take a change up, so what counts is what came of it.
+    let problems = || gateway.status().borrow().configuration.problems.len();
     write(directory.path(), &format!("{}{ANSWERS}", log.replace("access.log", "no/such.log")));
-    assert_eq!(gateway.reload().await, Reload::Refused);
+    gateway.reload().await;
+    assert_eq!(problems(), 1);
     write(directory.path(), &format!("{}{ANSWERS}", log.replace("access.log", "other.log")));
-    assert_eq!(gateway.reload().await, Reload::Published);
+    gateway.reload().await;
+    assert_eq!(problems(), 0);
     get(&gateway, "/hello").await;
     gateway.flush_logs();
     assert!(read("other.log").contains("GET /hello"));
