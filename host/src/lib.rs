@@ -10,6 +10,7 @@ pub mod gateway;
 pub mod io;
 pub mod plugin;
 pub mod proxy;
+pub mod proxy_protocol;
 pub mod reload;
 pub mod route;
 pub mod server;

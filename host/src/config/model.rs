@@ -129,6 +129,29 @@ pub struct PluginDirectory {
 pub struct Listener {
     pub name: Arc<str>,
     pub address: SocketAddr,
+    pub protocol: Protocol,
+    /// Networks whose connections begin with a PROXY protocol header.
+    pub proxy_protocol: Vec<ipnet::IpNet>,
+}
+
+/// What a listener speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1 and HTTP/2.
+    Http,
+    /// Bytes, passed on as they are.
+    Tcp(Streams),
+}
+
+/// Where the byte streams of a `tcp` listener go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Streams {
+    /// Index into [`Config::clusters`]; none if only what `sni` names is served.
+    pub cluster: Option<usize>,
+    /// Clusters by the name that a TLS client asks for.
+    pub sni: Vec<(HostPattern, usize)>,
+    /// Without a byte in either direction. Default 10 minutes.
+    pub idle_timeout: Duration,
 }
 
 /// `[[plugin]]`
@@ -330,6 +353,8 @@ pub struct Cluster {
     /// `Host` to send instead of the client's.
     pub host: Option<HeaderValue>,
     pub timeouts: Timeouts,
+    /// The PROXY protocol header that connections begin with.
+    pub proxy_protocol: Option<crate::proxy_protocol::Version>,
 }
 
 /// `balance = "…"` or `{ plugin = "…" }`

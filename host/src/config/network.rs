@@ -124,7 +124,11 @@ fn canonical_host(written: &str) -> Option<String> {
 
 /// `match.host`: `example.com` or `*.example.com`.
 pub(super) fn host_pattern(node: Node<'_>) -> Result<HostPattern, Fault> {
-    let written = text(node, "a host such as \"api.example.com\"", "put it in quotes")?;
+    host_pattern_text(text(node, "a host such as \"api.example.com\"", "put it in quotes")?)
+}
+
+/// The same, as a key of a table.
+pub(super) fn host_pattern_text(written: &str) -> Result<HostPattern, Fault> {
     let (wild, host) = match written.strip_prefix("*.") {
         Some(rest) => (true, rest),
         None => (false, written),

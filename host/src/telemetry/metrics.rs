@@ -204,6 +204,7 @@ impl ClusterMetrics {
 pub struct ListenerMetrics {
     accepted: Counter,
     open: AtomicI64,
+    refused: Series<&'static str, Counter>,
 }
 
 impl ListenerMetrics {
@@ -212,6 +213,11 @@ impl ListenerMetrics {
         self.accepted.add(1);
         self.open.fetch_add(1, Ordering::Relaxed);
         ConnectionLife(self.clone())
+    }
+
+    /// A connection was closed before it could be served: `proxy-protocol`, `timeout`, `no-cluster` or `upstream`.
+    pub fn refused(&self, reason: &'static str) {
+        self.refused.find(reason, "other").add(1);
     }
 }
 

@@ -9,6 +9,7 @@ use http::HeaderValue;
 use super::endpoint::Endpoint;
 use crate::balance::{EndpointView, View};
 use crate::config::model;
+use crate::proxy_protocol::Version;
 use crate::telemetry::metrics::ClusterMetrics;
 
 /// One cluster, the same for all threads. Immutable but for what its endpoints count.
@@ -18,6 +19,7 @@ pub struct Cluster {
     members: Vec<Member>,
     host: Option<HeaderValue>,
     timeouts: model::Timeouts,
+    proxy_protocol: Option<Version>,
     health_check: Option<model::HealthCheck>,
     metrics: Arc<ClusterMetrics>,
 }
@@ -48,6 +50,7 @@ impl Cluster {
             members: members.collect(),
             host: config.host.clone(),
             timeouts: config.timeouts.clone(),
+            proxy_protocol: config.proxy_protocol,
             health_check: config.health_check.clone(),
             metrics,
         }
@@ -68,6 +71,11 @@ impl Cluster {
 
     pub fn timeouts(&self) -> &model::Timeouts {
         &self.timeouts
+    }
+
+    /// The header that connections begin with.
+    pub fn proxy_protocol(&self) -> Option<Version> {
+        self.proxy_protocol
     }
 
     pub fn health_check(&self) -> Option<&model::HealthCheck> {
@@ -112,6 +120,7 @@ mod tests {
             health_check: None,
             host: None,
             timeouts: model::Timeouts::default(),
+            proxy_protocol: None,
         }
     }
 

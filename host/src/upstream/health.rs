@@ -9,12 +9,14 @@ use http::{HeaderValue, Request, header};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::cluster::Cluster;
 use super::endpoint::Endpoint;
 use crate::config::model::HealthCheck;
+use crate::proxy_protocol::{self, Version};
 
 /// Check the endpoints of all clusters that have a health check, for ever; drop the future to stop.
 /// Endpoints of other clusters are set healthy, since nobody else would ever find them well again.
@@ -32,7 +34,7 @@ pub async fn run(clusters: Vec<Arc<Cluster>>) {
                 Arc::clone(cluster.name()),
                 Arc::clone(&member.endpoint),
                 check.clone(),
-                cluster.host().cloned(),
+                Greeting { host: cluster.host().cloned(), proxy_protocol: cluster.proxy_protocol() },
             ));
         }
     }
@@ -40,14 +42,21 @@ pub async fn run(clusters: Vec<Arc<Cluster>>) {
     std::future::pending::<()>().await;
 }
 
+/// What a check says before and besides its request.
+struct Greeting {
+    host: Option<HeaderValue>,
+    proxy_protocol: Option<Version>,
+}
+
 /// Check one endpoint for ever.
-async fn watch(cluster: Arc<str>, endpoint: Arc<Endpoint>, check: HealthCheck, host: Option<HeaderValue>) {
-    let host = host.or_else(|| HeaderValue::from_str(endpoint.text()).ok());
+async fn watch(cluster: Arc<str>, endpoint: Arc<Endpoint>, check: HealthCheck, greeting: Greeting) {
+    let host = greeting.host.or_else(|| HeaderValue::from_str(endpoint.text()).ok());
+    let greeting = Greeting { host, ..greeting };
     let mut row = Row::default();
     // The first ones soon, and not all at once.
     tokio::time::sleep(check.interval.min(Duration::from_secs(1)).mul_f64(fraction())).await;
     loop {
-        let well = tokio::time::timeout(check.timeout, probe(&endpoint, &check, host.clone())).await.unwrap_or(false);
+        let well = tokio::time::timeout(check.timeout, probe(&endpoint, &check, &greeting)).await.unwrap_or(false);
         if let Some(healthy) = row.add(well, endpoint.is_healthy(), &check) {
             endpoint.set_healthy(healthy);
             let state = if healthy { "healthy" } else { "unhealthy" };
@@ -60,14 +69,20 @@ async fn watch(cluster: Arc<str>, endpoint: Arc<Endpoint>, check: HealthCheck, h
 
 /// Whether the endpoint answers with a 2xx status. A connection of its own each time: accepting
 /// one is part of being well.
-async fn probe(endpoint: &Endpoint, check: &HealthCheck, host: Option<HeaderValue>) -> bool {
-    let Ok(stream) = TcpStream::connect(endpoint.address()).await else { return false };
+async fn probe(endpoint: &Endpoint, check: &HealthCheck, greeting: &Greeting) -> bool {
+    let Ok(mut stream) = TcpStream::connect(endpoint.address()).await else { return false };
+    if let Some(version) = greeting.proxy_protocol {
+        let header = proxy_protocol::encode(version, &proxy_protocol::Header::Local);
+        if stream.write_all(&header).await.is_err() {
+            return false;
+        }
+    }
     let Ok((mut sender, connection)) = http1::handshake(TokioIo::new(stream)).await else { return false };
     let mut request = Request::new(Empty::<Bytes>::new());
     let Ok(target) = check.path.parse() else { return false };
     *request.uri_mut() = target;
     let headers = request.headers_mut();
-    if let Some(host) = host {
+    if let Some(host) = greeting.host.clone() {
         headers.insert(header::HOST, host);
     }
     headers.insert(header::USER_AGENT, HeaderValue::from_static("sluice-health-check"));

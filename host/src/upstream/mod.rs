@@ -3,6 +3,7 @@
 
 mod cluster;
 mod connection;
+mod dial;
 mod endpoint;
 pub mod health;
 mod pool;
@@ -12,6 +13,7 @@ mod stream;
 pub(crate) mod tests;
 
 pub use cluster::{Cluster, Member};
+pub use dial::Dialed;
 pub use endpoint::Endpoint;
 pub use pool::Pool;
 pub use send::{Caller, ThreadCluster};

@@ -18,7 +18,7 @@ use crate::fields::remove_hop_by_hop;
 use crate::telemetry::trail::{Trail, Try};
 
 /// Endpoints that one request may try when connections are refused.
-const MAX_ENDPOINTS: u32 = 3;
+pub(super) const MAX_ENDPOINTS: u32 = 3;
 
 /// A cluster on one thread: its policy's state and its idle connections.
 pub struct ThreadCluster {
@@ -132,7 +132,7 @@ impl ThreadCluster {
     }
 
     /// An endpoint that wasn't tried, by the policy or, if it insists on one that was, the next one.
-    fn pick(&self, context: &PickContext<'_>) -> Option<usize> {
+    pub(super) fn pick(&self, context: &PickContext<'_>) -> Option<usize> {
         let fits = |index: &usize| *index < self.cluster.len() && !context.tried.contains(index);
         self.policy.pick(context, &*self.cluster).filter(fits).or_else(|| {
             (0..self.cluster.len()).filter(fits).max_by_key(|index| self.cluster.get(*index).map(|e| e.healthy))
@@ -235,7 +235,7 @@ impl ThreadCluster {
     }
 
     /// Count a failure where it belongs.
-    fn failed(&self, member: &Member, start: Instant, error: Error) -> Error {
+    pub(super) fn failed(&self, member: &Member, start: Instant, error: Error) -> Error {
         if error.fault() == Fault::Upstream {
             member.endpoint.failed();
             self.cluster.metrics().record(outcome(&error), start.elapsed());

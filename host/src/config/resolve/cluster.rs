@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Context, plugin};
 use crate::config::model::{Balance, Cluster, Endpoint};
 use crate::config::network::reaches;
-use crate::config::problem::{Fault, Problems};
+use crate::config::problem::{Fault, Problems, quote};
 use crate::config::written::{self, Written};
 
 /// Refuses endpoints that are the gateway's own listeners or its admin: requests would go round in
@@ -32,6 +32,24 @@ pub(super) fn check_endpoints(written: &Written, problems: &Problems) {
     }
 }
 
+/// Refuses the PROXY protocol where requests of many clients share connections.
+pub(super) fn check_proxy_protocol(written: &Written, problems: &Problems) {
+    for route in &written.routes {
+        let Some(written::Destination::Clusters(clusters)) = &route.destination else { continue };
+        for (name, _) in clusters {
+            let same = |cluster: &&written::Cluster| {
+                cluster.head.name.as_ref().is_some_and(|known| known.value == name.value)
+                    && cluster.proxy_protocol.is_some()
+            };
+            if written.clusters.iter().any(|cluster| same(&cluster)) {
+                let what = format!("proxy_protocol of the cluster {}, for HTTP,", quote(&name.value));
+                let fault = Fault::unsupported(what, "remove it, or use another cluster for tcp listeners");
+                problems.add(&name.place, format!("{}: cluster", route.head.subject), fault);
+            }
+        }
+    }
+}
+
 pub(super) fn resolve(written: &written::Cluster, context: &Context<'_>) -> Option<Cluster> {
     let balance = match &written.balance {
         written::Balance::RoundRobin => Balance::RoundRobin,
@@ -50,5 +68,6 @@ pub(super) fn resolve(written: &written::Cluster, context: &Context<'_>) -> Opti
         health_check: written.health_check.clone(),
         host: written.host.clone(),
         timeouts: written.timeouts.clone(),
+        proxy_protocol: written.proxy_protocol,
     })
 }

@@ -1,9 +1,10 @@
-//! Listeners: their addresses have to differ from each other's and the admin's.
+//! Listeners: their addresses have to differ from each other's and the admin's; clusters looked up.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::model::Listener;
+use super::Context;
+use crate::config::model::{Listener, Protocol, Streams};
 use crate::config::network::collide;
 use crate::config::problem::{Fault, Problem, Problems};
 use crate::config::written::{self, Written};
@@ -39,12 +40,33 @@ pub(super) fn check(written: &Written, path: &Path, problems: &Problems) {
 }
 
 /// Only those that are whole: all, unless something was reported.
-pub(super) fn resolve(listeners: &[written::Listener]) -> Vec<Listener> {
+pub(super) fn resolve(listeners: &[written::Listener], context: &Context<'_>) -> Vec<Listener> {
     let whole = listeners.iter().filter_map(|listener| {
+        let protocol = resolve_protocol(listener, context);
         Some(Listener {
             name: Arc::clone(&listener.head.name.as_ref()?.value),
             address: listener.address.as_ref()?.value,
+            protocol: protocol?,
+            proxy_protocol: listener.proxy_protocol.clone(),
         })
     });
     whole.collect()
+}
+
+fn resolve_protocol(listener: &written::Listener, context: &Context<'_>) -> Option<Protocol> {
+    let written::Protocol::Tcp(streams) = &listener.protocol else { return Some(Protocol::Http) };
+    let find = |name, key: &str| {
+        context.clusters.resolve(name, &format!("{}: {key}", listener.head.subject), context.problems)
+    };
+    // Everything is looked up before anything is given up.
+    let cluster = streams.cluster.as_ref().map(|name| find(name, "cluster"));
+    let sni: Vec<_> = streams.sni.iter().map(|(pattern, name)| Some((pattern.clone(), find(name, "sni")?))).collect();
+    Some(Protocol::Tcp(Streams {
+        cluster: match cluster {
+            Some(found) => Some(found?),
+            None => None,
+        },
+        sni: sni.into_iter().collect::<Option<_>>()?,
+        idle_timeout: streams.idle_timeout,
+    }))
 }

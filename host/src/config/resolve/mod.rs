@@ -16,16 +16,25 @@ use names::Names;
 use super::files::absolute;
 use super::model::{Config, PluginDirectory};
 use super::problem::Problems;
-use super::written::Written;
+use super::written::{Protocol, Written};
 
 /// What every part of the resolution looks names up in.
 struct Context<'a> {
     listeners: Names<'a>,
+    /// Names of listeners that have no routes, since they speak no HTTP.
+    streams: Vec<&'a str>,
     clusters: Names<'a>,
     plugins: Names<'a>,
     /// Files in the plugin directory that can be named by their stem.
     dropped: plugin::Dropped,
     problems: &'a Problems,
+}
+
+impl<'a> Context<'a> {
+    /// The names of listeners that routes can have, sorted.
+    fn http_listeners(&self) -> Vec<&'a str> {
+        self.listeners.sorted().into_iter().filter(|name| !self.streams.contains(name)).collect()
+    }
 }
 
 /// Resolves `written`. `None` if something was reported, now or before.
@@ -36,7 +45,9 @@ pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Pro
     let listeners = written.listeners.iter().map(|listener| &listener.head);
     let clusters = written.clusters.iter().map(|cluster| &cluster.head);
     let plugins = written.plugin.iter().map(|plugin| &plugin.head);
+    let streams = written.listeners.iter().filter(|listener| matches!(listener.protocol, Protocol::Tcp(_)));
     let context = Context {
+        streams: streams.filter_map(|listener| Some(&*listener.head.name.as_ref()?.value)).collect(),
         listeners: Names::collect("listener", listeners, misspelt, problems),
         clusters: Names::collect("cluster", clusters, misspelt, problems),
         plugins: Names::collect("plugin", plugins, misspelt, problems),
@@ -48,6 +59,7 @@ pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Pro
 
     listener::check(&written, path, problems);
     cluster::check_endpoints(&written, problems);
+    cluster::check_proxy_protocol(&written, problems);
     ambiguity::check(&written.routes, &context);
     let config = Config {
         path: absolute(path),
@@ -58,7 +70,7 @@ pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Pro
         server: server::server(&written, path),
         identity: server::identity(&written, problems),
         plugins: PluginDirectory { directory, cache },
-        listeners: listener::resolve(&written.listeners),
+        listeners: listener::resolve(&written.listeners, &context),
         routes: written.routes.iter().filter_map(|route| route::resolve(route, &context)).collect(),
         clusters: written.clusters.iter().filter_map(|cluster| cluster::resolve(cluster, &context)).collect(),
         plugin: written.plugin.iter().filter_map(|plugin| plugin::resolve(plugin, &context)).collect(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Context, plugin};
 use crate::config::model::{Destination, Route};
-use crate::config::problem::Fault;
+use crate::config::problem::{Fault, quote};
 use crate::config::written;
 
 pub(super) fn resolve(written: &written::Route, context: &Context<'_>) -> Option<Route> {
@@ -33,7 +33,7 @@ fn key(written: &written::Route, name: &str) -> String {
 /// Positions of the route's listeners, ascending.
 fn listeners(written: &written::Route, context: &Context<'_>) -> Vec<usize> {
     let Some(names) = &written.listeners else {
-        let all = context.listeners.sorted();
+        let all = context.http_listeners();
         if all.len() > 1 {
             let names = all.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
             let fault = Fault::new(
@@ -45,7 +45,12 @@ fn listeners(written: &written::Route, context: &Context<'_>) -> Vec<usize> {
         return positions(written, context);
     };
     for name in &names.value {
-        context.listeners.resolve(name, &key(written, "listeners"), context.problems);
+        let found = context.listeners.resolve(name, &key(written, "listeners"), context.problems);
+        if found.is_some() && context.streams.contains(&&*name.value) {
+            let message = format!("the listener {} passes byte streams on, and has no routes", quote(&name.value));
+            let fault = Fault::new(message, "name a listener with protocol = \"http\"");
+            context.problems.add(&name.place, key(written, "listeners"), fault);
+        }
     }
     positions(written, context)
 }
@@ -54,7 +59,7 @@ fn listeners(written: &written::Route, context: &Context<'_>) -> Vec<usize> {
 pub(super) fn positions(written: &written::Route, context: &Context<'_>) -> Vec<usize> {
     let mut positions: Vec<usize> = match &written.listeners {
         Some(names) => names.value.iter().filter_map(|name| context.listeners.position(&name.value)).collect(),
-        None => context.listeners.sorted().into_iter().filter_map(|name| context.listeners.position(name)).collect(),
+        None => context.http_listeners().into_iter().filter_map(|name| context.listeners.position(name)).collect(),
     };
     positions.sort_unstable();
     positions.dedup();

@@ -13,6 +13,7 @@ use crate::config::entry::Entry;
 use crate::config::model::{HealthCheck, Timeouts};
 use crate::config::problem::{At, Fault, quote};
 use crate::config::{network, suggest, values};
+use crate::proxy_protocol::Version;
 
 pub(in crate::config) struct Cluster {
     pub head: Head,
@@ -22,6 +23,7 @@ pub(in crate::config) struct Cluster {
     pub health_check: Option<HealthCheck>,
     pub host: Option<HeaderValue>,
     pub timeouts: Timeouts,
+    pub proxy_protocol: Option<Version>,
 }
 
 /// `balance` with the plugin not yet looked up.
@@ -47,6 +49,9 @@ impl Cluster {
             health_check: read_health_check(&entry),
             host: entry.read("host", network::host_field).map(|host| host.value),
             timeouts: read_timeouts(&entry),
+            proxy_protocol: entry
+                .read("proxy_protocol", values::word(&[("v1", Version::V1), ("v2", Version::V2)]))
+                .map(|version| version.value),
         }
     }
 }

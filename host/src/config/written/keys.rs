@@ -39,7 +39,10 @@ pub const IDENTITY: Keys = Keys { known: &["subject", "issuer", "claims"], later
 pub const PLUGINS: Keys = Keys { known: &["directory", "cache"], later: &[] };
 
 /// `[[listener]]`
-pub const LISTENER: Keys = Keys { known: &["name", "address", "protocol"], later: &["tls", "cluster"] };
+pub const LISTENER: Keys = Keys {
+    known: &["name", "address", "protocol", "cluster", "sni", "idle_timeout", "proxy_protocol"],
+    later: &["tls"],
+};
 
 /// `[[plugin]]`
 pub const PLUGIN: Keys =
@@ -82,7 +85,7 @@ pub const RESPOND: Keys = Keys { known: &["status", "headers", "body"], later: &
 
 /// `[[cluster]]`
 pub const CLUSTER: Keys = Keys {
-    known: &["name", "balance", "endpoints", "health_check", "host", "timeouts"],
+    known: &["name", "balance", "endpoints", "health_check", "host", "timeouts", "proxy_protocol"],
     later: &["protocol", "tls", "retries", "discovery", "limits"],
 };
 

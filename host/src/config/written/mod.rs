@@ -15,7 +15,7 @@ mod server;
 use std::sync::Arc;
 
 pub(super) use cluster::{Balance, Cluster};
-pub(super) use listener::Listener;
+pub(super) use listener::{Listener, Protocol};
 pub(super) use plugin::Plugin;
 pub(super) use route::{Destination, Route};
 pub(super) use server::{Admin, Identity, Plugins, Server};

@@ -112,13 +112,19 @@ impl Families {
     }
 
     fn listeners(&mut self, metrics: &Metrics) {
-        let (mut accepted, mut open) = (Vec::new(), Vec::new());
+        let (mut accepted, mut open, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for (listener, handle) in metrics.listeners.sorted() {
+            for (reason, counter) in handle.refused.iter() {
+                let labels = vec![("listener", listener.to_string()), ("reason", reason.to_owned())];
+                refused.push((labels, Number::Count(counter.value())));
+            }
             let labels = vec![("listener", listener.to_string())];
             accepted.push((labels.clone(), Number::Count(handle.accepted.value())));
             open.push((labels, Number::Count(whole(&handle.open))));
         }
         self.add("sluice_connections", "Connections accepted", None, Samples::Counter(accepted));
+        let help = "Connections closed before they could be served";
+        self.add("sluice_connections_refused", help, None, Samples::Counter(refused));
         self.add("sluice_connections_open", "Connections open now", None, Samples::Gauge(open));
     }
 

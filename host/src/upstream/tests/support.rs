@@ -51,6 +51,7 @@ fn config(addresses: &[SocketAddr], timeouts: model::Timeouts) -> model::Cluster
         health_check: None,
         host: None,
         timeouts,
+        proxy_protocol: None,
     }
 }
 
