@@ -15,5 +15,6 @@ pub mod reload;
 pub mod route;
 pub mod server;
 pub mod snapshot;
+pub mod tcp;
 pub mod telemetry;
 pub mod upstream;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use sluice::config::model::Protocol;
 use sluice::gateway::{Gateway, Options};
 use sluice::snapshot::status::State;
 use sluice::telemetry::log;
@@ -100,7 +101,11 @@ fn announce(gateway: &Gateway) {
     let config = snapshot.config();
     for listener in &config.listeners {
         let address = gateway.address(&listener.name).unwrap_or(listener.address);
-        tracing::info!("listener {}: http://{address}", listener.name);
+        let scheme = match listener.protocol {
+            Protocol::Http => "http",
+            Protocol::Tcp(_) => "tcp",
+        };
+        tracing::info!("listener {}: {scheme}://{address}", listener.name);
     }
     for route in config.routes.iter().take(MOST_ROUTES) {
         let plugins =

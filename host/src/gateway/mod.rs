@@ -241,4 +241,6 @@ fn bind_admin(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartErr
 }
 
 #[cfg(test)]
+mod stream_tests;
+#[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::*;
 
 /// Long enough for a busy machine; nothing waits so long unless it is broken.
-const BROKEN: Duration = Duration::from_secs(30);
+pub(super) const BROKEN: Duration = Duration::from_secs(30);
 
 const ANSWERS: &str = r#"
 [admin]
@@ -26,7 +26,7 @@ match = { path = "/hello" }
 respond = { status = 200, body = "first" }
 "#;
 
-fn write(directory: &Path, text: &str) -> PathBuf {
+pub(super) fn write(directory: &Path, text: &str) -> PathBuf {
     let path = directory.join("sluice.toml");
     // As careful people do it.
     std::fs::write(directory.join(".new"), text).unwrap();
@@ -34,7 +34,7 @@ fn write(directory: &Path, text: &str) -> PathBuf {
     path
 }
 
-async fn start(text: &str) -> (TempDir, Gateway) {
+pub(super) async fn start(text: &str) -> (TempDir, Gateway) {
     let directory = tempfile::tempdir().unwrap();
     let path = write(directory.path(), text);
     let gateway = tokio::time::timeout(BROKEN, Gateway::start(Options::new(path))).await.unwrap().unwrap();
@@ -51,11 +51,11 @@ async fn ask(address: SocketAddr, head: &str) -> String {
     answer
 }
 
-async fn get(gateway: &Gateway, path: &str) -> String {
+pub(super) async fn get(gateway: &Gateway, path: &str) -> String {
     ask(gateway.address("public").unwrap(), &format!("GET {path} HTTP/1.1")).await
 }
 
-async fn admin(gateway: &Gateway, head: &str) -> String {
+pub(super) async fn admin(gateway: &Gateway, head: &str) -> String {
     ask(gateway.admin_address().unwrap(), head).await
 }
 

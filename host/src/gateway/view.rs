@@ -11,11 +11,11 @@ use tokio::sync::mpsc;
 use super::client::{Client, Clusters};
 use super::policy::PluginPolicy;
 use crate::balance::{Policy, RoundRobin, WeightedChoice};
-use crate::config::model::{Balance, Config, Destination, Route};
+use crate::config::model::{Balance, Config, Destination, Listener, Protocol, Route};
 use crate::plugin::chain::Chain;
 use crate::plugin::http_client::HttpClient;
 use crate::plugin::role::Plugin;
-use crate::snapshot::thread::{Retirement, ThreadDestination, ThreadRoute, ThreadSnapshot};
+use crate::snapshot::thread::{Retirement, ThreadDestination, ThreadRoute, ThreadSnapshot, ThreadStreams};
 use crate::snapshot::{PluginEntry, Snapshot};
 use crate::telemetry::access::{self, Writer};
 use crate::telemetry::metrics::Metrics;
@@ -78,6 +78,7 @@ impl Views {
             pseudonym: snapshot.pseudonym().clone(),
             trusted_proxies: config.server.trusted_proxies.clone(),
             identity: Rc::new(config.identity.clone()),
+            streams: streams(&config.listeners, &clusters),
             listeners: config.listeners.iter().map(|listener| listener.name.clone()).collect(),
             table: snapshot.table().clone(),
             routes: routes.collect(),
@@ -149,6 +150,21 @@ impl Views {
 
 fn access_log(config: &Config, writer: Option<&Writer>) -> Option<Rc<access::Log>> {
     Some(access::Log::new(config.access_log.clone()?, writer?.lane()))
+}
+
+fn streams(listeners: &[Listener], clusters: &[Rc<ThreadCluster>]) -> HashMap<Arc<str>, Rc<ThreadStreams>> {
+    let of_listener = |listener: &Listener| {
+        let Protocol::Tcp(streams) = &listener.protocol else { return None };
+        let cluster = |index: usize| clusters.get(index).cloned();
+        let names = streams.sni.iter().filter_map(|(pattern, index)| Some((pattern.clone(), cluster(*index)?)));
+        let streams = ThreadStreams {
+            cluster: streams.cluster.and_then(cluster),
+            names: names.collect(),
+            idle_timeout: streams.idle_timeout,
+        };
+        Some((listener.name.clone(), Rc::new(streams)))
+    };
+    listeners.iter().filter_map(of_listener).collect()
 }
 
 fn destination(destination: &Destination, clusters: &[Rc<ThreadCluster>], ahead: u32) -> ThreadDestination {

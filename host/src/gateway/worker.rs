@@ -1,6 +1,7 @@
 //! One data thread: it accepts, serves, and takes up what is published to it. It shares nothing with
 //! the other threads but counters.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::net::TcpListener;
 use std::rc::Rc;
@@ -12,9 +13,12 @@ use tokio::task::{JoinHandle, LocalSet};
 
 use super::sockets::{Key, Share};
 use super::view::Views;
+use crate::config::model::{Listener, Protocol};
 use crate::proxy::Proxy;
-use crate::server::{Connections, Server, Settings, accept};
+use crate::server::{Connections, Entrance, Server, Settings, accept, serve_stream};
 use crate::snapshot::Snapshot;
+use crate::snapshot::thread::ThreadSnapshot;
+use crate::tcp::Forwarder;
 use crate::telemetry::access::Writer;
 use crate::telemetry::metrics::Metrics;
 
@@ -70,10 +74,11 @@ impl Seed {
                     let view = views.build(version, snapshot, access.as_deref());
                     let serving = match &mut serving {
                         Some(serving) => {
-                            serving.proxy.publish(view);
+                            serving.proxy.publish(view.clone());
+                            serving.forwarder.publish(view);
                             serving
                         }
-                        none => none.insert(Serving::new(Proxy::new(view))),
+                        none => none.insert(Serving::new(view)),
                     };
                     serving.listen(&config, sockets, &self.metrics);
                     // Whoever published may have given up waiting.
@@ -93,6 +98,7 @@ impl Seed {
 /// A thread that serves.
 struct Serving {
     proxy: Rc<Proxy>,
+    forwarder: Rc<Forwarder>,
     server: Rc<Server<Proxy>>,
     listening: HashMap<Key, Listening>,
     /// Connections of listeners that are gone.
@@ -102,15 +108,34 @@ struct Serving {
 /// One socket that accepts.
 struct Listening {
     name: Arc<str>,
+    /// For new connections.
+    manner: Rc<RefCell<Manner>>,
     connections: Rc<Connections>,
     socket: Rc<tokio::net::TcpListener>,
     accepting: JoinHandle<()>,
 }
 
+/// How connections are served.
+#[derive(Clone)]
+struct Manner {
+    entrance: Rc<Entrance>,
+    is_stream: bool,
+}
+
+impl Manner {
+    fn of(listener: &Listener) -> Self {
+        Self {
+            entrance: Rc::new(Entrance { proxy_protocol: listener.proxy_protocol.clone() }),
+            is_stream: matches!(listener.protocol, Protocol::Tcp(_)),
+        }
+    }
+}
+
 impl Serving {
-    fn new(proxy: Rc<Proxy>) -> Self {
+    fn new(view: Rc<ThreadSnapshot>) -> Self {
+        let (proxy, forwarder) = (Proxy::new(view.clone()), Forwarder::new(view));
         let server = Server::new(proxy.clone(), Settings::default());
-        Self { proxy, server, listening: HashMap::new(), leaving: Vec::new() }
+        Self { proxy, forwarder, server, listening: HashMap::new(), leaving: Vec::new() }
     }
 
     /// Accept on new sockets, and no more on those whose listener is gone.
@@ -127,7 +152,10 @@ impl Serving {
         for listener in &config.listeners {
             let key = Key::of(listener);
             let socket = match self.listening.get(&key) {
-                Some(known) if known.name == listener.name => continue,
+                Some(known) if known.name == listener.name => {
+                    known.manner.replace(Manner::of(listener));
+                    continue;
+                }
                 // Only its name has changed: connections of the old name end, new ones have the new one.
                 Some(known) => Some(known.socket.clone()),
                 None => sockets.remove(&key).and_then(|socket| match tokio::net::TcpListener::from_std(socket) {
@@ -140,7 +168,8 @@ impl Serving {
             };
             let Some(socket) = socket else { continue };
             let connections = Connections::new(listener.name.clone(), metrics.listener(&listener.name));
-            let listening = Listening::start(listener.name.clone(), socket, connections, self.server.clone());
+            let listening =
+                Listening::start(listener, socket, connections, self.server.clone(), self.forwarder.clone());
             if let Some(renamed) = self.listening.insert(key, listening) {
                 self.leaving.push(renamed.stop());
             }
@@ -165,18 +194,28 @@ impl Serving {
 
 impl Listening {
     fn start(
-        name: Arc<str>,
+        listener: &Listener,
         socket: Rc<tokio::net::TcpListener>,
         connections: Rc<Connections>,
         server: Rc<Server<Proxy>>,
+        forwarder: Rc<Forwarder>,
     ) -> Self {
+        let manner = Rc::new(RefCell::new(Manner::of(listener)));
         let accepting = {
-            let (socket, connections) = (socket.clone(), connections.clone());
+            let (socket, connections, manner) = (socket.clone(), connections.clone(), manner.clone());
             tokio::task::spawn_local(async move {
-                accept(&socket, |stream, peer| server.serve(stream, peer, &connections)).await;
+                accept(&socket, |stream, peer| {
+                    let Manner { entrance, is_stream } = manner.borrow().clone();
+                    if is_stream {
+                        serve_stream(&forwarder, stream, peer, entrance, &connections);
+                    } else {
+                        server.serve(stream, peer, entrance, &connections);
+                    }
+                })
+                .await;
             })
         };
-        Self { name, connections, socket, accepting }
+        Self { name: listener.name.clone(), manner, connections, socket, accepting }
     }
 
     /// Accept no more, and ask the connections to end.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -20,6 +21,7 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use super::activity::{Activity, Answer, ClientBody, InFlight};
+use super::arrive::{Ends, Entrance};
 use super::detect::{Protocol, detect};
 use super::drain::{Connections, Membership};
 use super::{Connection, Handler, Settings};
@@ -55,19 +57,55 @@ impl<H: Handler> Server<H> {
 
     /// Serve an accepted connection in a task of its own, as one of `connections`. Call it within a
     /// `LocalSet`.
-    pub fn serve(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, connections: &Rc<Connections>) {
+    pub fn serve(
+        self: &Rc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        entrance: Rc<Entrance>,
+        connections: &Rc<Connections>,
+    ) {
         let Ok(local) = stream.local_addr() else { return };
-        let listener = Arc::clone(connections.listener());
-        let session = Rc::new(self.handler.open(Connection { listener, peer, local, scheme: "http" }));
         let server = Rc::clone(self);
         let membership = connections.join();
-        tokio::task::spawn_local(async move { server.run(stream, session, membership).await });
+        let ends = Ends { peer, local };
+        if entrance.expects_header(peer) {
+            tokio::task::spawn_local(async move { server.run_proxied(stream, ends, entrance, membership).await });
+        } else {
+            tokio::task::spawn_local(async move { server.run(stream, ends, BytesMut::new(), membership).await });
+        }
     }
 
-    async fn run(self: Rc<Self>, mut stream: TcpStream, session: Rc<H::Session>, membership: Membership) {
+    /// A connection that begins with a PROXY protocol header.
+    async fn run_proxied(
+        self: Rc<Self>,
+        mut stream: TcpStream,
+        ends: Ends,
+        entrance: Rc<Entrance>,
+        membership: Membership,
+    ) {
+        let passed = tokio::select! {
+            biased;
+            passed = entrance.pass(&mut stream, ends, self.settings.head) => passed,
+            () = membership.connections().drained() => return,
+        };
+        drop(entrance);
+        match passed {
+            Ok((ends, first)) => self.run(stream, ends, first, membership).await,
+            Err(refused) => {
+                if let Some(reason) = refused.reason() {
+                    membership.connections().metrics().refused(reason);
+                }
+            }
+        }
+    }
+
+    async fn run(self: Rc<Self>, mut stream: TcpStream, ends: Ends, first: BytesMut, membership: Membership) {
+        let listener = Arc::clone(membership.connections().listener());
+        let connection = Connection { listener, peer: ends.peer, local: ends.local, scheme: "http" };
+        let session = Rc::new(self.handler.open(connection));
         let protocol = tokio::select! {
             biased;
-            protocol = tokio::time::timeout(self.settings.head, detect(&mut stream)) => protocol,
+            protocol = tokio::time::timeout(self.settings.head, detect(&mut stream, first)) => protocol,
             () = membership.connections().drained() => return,
         };
         let Ok(Some(protocol)) = protocol else { return };

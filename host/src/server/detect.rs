@@ -17,17 +17,17 @@ pub(super) enum Protocol {
     Http2(Bytes),
 }
 
-/// Read until it is clear. None if the client closes, or the connection breaks, before.
-pub(super) async fn detect(stream: &mut TcpStream) -> Option<Protocol> {
-    let mut seen = BytesMut::with_capacity(FIRST_READ);
+/// Read until it is clear; `seen` was read before. None if the client closes, or the connection breaks, before.
+pub(super) async fn detect(stream: &mut TcpStream, mut seen: BytesMut) -> Option<Protocol> {
     loop {
-        if stream.read_buf(&mut seen).await.ok()? == 0 {
-            return None;
-        }
         match judge(&seen) {
             Some(true) => return Some(Protocol::Http2(seen.freeze())),
             Some(false) => return Some(Protocol::Http1(seen.freeze())),
             None => {}
+        }
+        seen.reserve(FIRST_READ);
+        if stream.read_buf(&mut seen).await.ok()? == 0 {
+            return None;
         }
     }
 }

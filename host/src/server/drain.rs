@@ -33,6 +33,10 @@ impl Connections {
         })
     }
 
+    pub(super) fn metrics(&self) -> &ListenerMetrics {
+        &self.metrics
+    }
+
     pub(super) fn listener(&self) -> &Arc<str> {
         &self.listener
     }

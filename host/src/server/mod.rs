@@ -3,10 +3,14 @@
 
 mod accept;
 mod activity;
+mod arrive;
+mod client_hello;
 mod connection;
 mod detect;
 mod drain;
 mod listener;
+mod pump;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -17,9 +21,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use accept::accept;
+pub use arrive::Entrance;
+pub use client_hello::{Hello, LONGEST as LONGEST_HELLO, read as read_hello};
 pub use connection::Server;
 pub use drain::Connections;
 pub use listener::{BindError, Bound, bind};
+pub use pump::{Ending, pump};
+pub use streams::{StreamHandler, serve_stream};
 
 use crate::body::Body;
 
@@ -46,7 +54,7 @@ pub struct Connection {
     pub listener: Arc<str>,
     pub peer: SocketAddr,
     pub local: SocketAddr,
-    /// `http` or `https`.
+    /// `http`, `https` or `tcp`.
     pub scheme: &'static str,
 }
 

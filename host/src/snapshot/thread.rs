@@ -1,15 +1,17 @@
 //! A snapshot on one data thread: what the pipeline reads for each exchange. Everything here was looked
 //! up and checked when the snapshot was built; exchanges keep the one that they started with.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Snapshot;
 use crate::balance::WeightedChoice;
-use crate::config::model::{IdentityFields, Redirect, Respond};
+use crate::config::model::{HostPattern, IdentityFields, Redirect, Respond};
 use crate::fields::Pseudonym;
 use crate::plugin::chain::Chain;
 use crate::route::Table;
@@ -27,6 +29,8 @@ pub struct ThreadSnapshot {
     pub trusted_proxies: Vec<IpNet>,
     /// Apart from the snapshot, since long streams need it to the end.
     pub identity: Rc<IdentityFields>,
+    /// Where byte streams go, by listener.
+    pub streams: HashMap<Arc<str>, Rc<ThreadStreams>>,
     /// Names, by the index that [`Table::find`] wants.
     pub listeners: Vec<Arc<str>>,
     pub table: Arc<Table>,
@@ -59,6 +63,14 @@ impl Drop for Retirement {
             let _ = to.send(snapshot);
         }
     }
+}
+
+/// Where the byte streams of a listener go, on one thread.
+pub struct ThreadStreams {
+    pub cluster: Option<Rc<ThreadCluster>>,
+    /// By the name that a TLS client asks for.
+    pub names: Vec<(HostPattern, Rc<ThreadCluster>)>,
+    pub idle_timeout: Duration,
 }
 
 /// A route on one thread.

@@ -1,6 +1,7 @@
 //! `[[listener]]`
 
 use super::*;
+use crate::config::model::{HostPattern, Protocol};
 
 fn listener(name: &str, rest: &str) -> String {
     format!("[[listener]]\nname = \"{name}\"\n{rest}\n")
@@ -29,21 +30,54 @@ fn addresses() {
 }
 
 #[test]
+fn streams_have_a_cluster_or_names() {
+    let tcp = |more: &str| {
+        let clusters = "[[cluster]]\nname = \"x\"\nendpoints = [\"127.0.0.1:9\"]\nproxy_protocol = \"v2\"\n";
+        read(&(listener("a", &format!("address = \"127.0.0.1:1\"\nprotocol = \"tcp\"\n{more}")) + "\n" + clusters))
+    };
+    let config = tcp("sni = { \"*.Example.com\" = \"x\" }\nproxy_protocol = [\"10.0.0.0/8\", \"::1\"]").unwrap();
+    let Protocol::Tcp(streams) = &config.listeners[0].protocol else { panic!("no streams") };
+    assert_eq!((streams.cluster, streams.idle_timeout.as_secs()), (None, 600));
+    assert_eq!(streams.sni, [(HostPattern::Wildcard("example.com".into()), 0)]);
+    assert_eq!(config.listeners[0].proxy_protocol.len(), 2);
+    assert_eq!(config.clusters[0].proxy_protocol, Some(crate::proxy_protocol::Version::V2));
+    assert_refused(
+        tcp(""),
+        &["sluice.toml:2: listener \"a\": missing key \"cluster\"; \
+        add cluster = \"NAME\", or sni = { \"HOST\" = \"NAME\" }"],
+    );
+    assert_refused(
+        tcp("cluster = \"y\""),
+        &["sluice.toml:6: listener \"a\": cluster: there is no cluster \"y\"; \
+        did you mean \"x\"? (clusters: x)"],
+    );
+    assert_refused(
+        tcp("cluster = \"x\"\n[[route]]\nname = \"r\"\nlisteners = [\"a\"]\nrespond = {}"),
+        &["sluice.toml:9: route \"r\": listeners: the listener \"a\" passes byte streams on, and has no routes; \
+         name a listener with protocol = \"http\""],
+    );
+}
+
+#[test]
+fn what_belongs_to_streams_alone_is_refused_elsewhere() {
+    assert_problems(
+        "[[listener]]\nname = \"a\"\naddress = \"127.0.0.1:1\"\ncluster = \"users\"",
+        &["sluice.toml:11: listener \"a\": cluster: is for listeners with protocol = \"tcp\" alone; \
+           remove it, or add protocol = \"tcp\""],
+    );
+}
+
+#[test]
 fn what_comes_later_is_refused_by_name() {
     assert_refused(
-        read(&listener("a", "address = \"127.0.0.1:1\"\nprotocol = \"tcp\"\ncluster = \"x\"\ntls = \"self-signed\"")),
-        &[
-            "sluice.toml:4: listener \"a\": protocol: \"tcp\" is not supported in this version; \
-             write protocol = \"http\", or leave it out",
-            "sluice.toml:5: listener \"a\": \"cluster\" is not supported in this version; remove it",
-            "sluice.toml:6: listener \"a\": \"tls\" is not supported in this version; remove it",
-        ],
+        read(&listener("a", "address = \"127.0.0.1:1\"\ntls = \"self-signed\"")),
+        &["sluice.toml:4: listener \"a\": \"tls\" is not supported in this version; remove it"],
     );
     assert!(read(&listener("a", "address = \"127.0.0.1:1\"\nprotocol = \"http\"")).is_ok());
     assert_refused(
         read(&listener("a", "address = \"127.0.0.1:1\"\nprotocol = \"htpp\"")),
         &[
-            "sluice.toml:4: listener \"a\": protocol: expected \"http\", found \"htpp\"; did you mean \"http\"? (valid: http)",
+            "sluice.toml:4: listener \"a\": protocol: expected \"http\" or \"tcp\", found \"htpp\"; did you mean \"http\"? (valid: http, tcp)",
         ],
     );
 }

@@ -54,17 +54,18 @@ impl Listener {
 }
 
 fn read_protocol(entry: &Entry<'_>) -> Protocol {
-    let is_tcp = entry.read("protocol", |node| match values::text(node, "\"http\" or \"tcp\"", "write it in quotes")? {
-        "http" => Ok(false),
-        "tcp" => Ok(true),
-        later @ ("https" | "udp") => {
-            Err(Fault::unsupported(quote(later), "write protocol = \"http\", or leave it out"))
-        }
-        other => {
-            let message = format!("expected \"http\" or \"tcp\", found {}", quote(other));
-            Err(Fault::new(message, suggest::remedy(other, "valid", &["http", "tcp"])))
-        }
-    });
+    let is_tcp =
+        entry.read("protocol", |node| match values::text(node, "\"http\" or \"tcp\"", "write it in quotes")? {
+            "http" => Ok(false),
+            "tcp" => Ok(true),
+            later @ ("https" | "udp") => {
+                Err(Fault::unsupported(quote(later), "write protocol = \"http\", or leave it out"))
+            }
+            other => {
+                let message = format!("expected \"http\" or \"tcp\", found {}", quote(other));
+                Err(Fault::new(message, suggest::remedy(other, "valid", &["http", "tcp"])))
+            }
+        });
     match is_tcp {
         Some(At { value: true, .. }) => Protocol::Tcp(Streams::read(entry)),
         // What else there is may belong to the protocol that was meant.
@@ -84,7 +85,8 @@ impl Streams {
     fn read(entry: &Entry<'_>) -> Self {
         const IDLE: Duration = Duration::from_secs(600);
         if !entry.has("cluster") && !entry.has("sni") && !entry.is_misspelt("cluster") {
-            let fault = Fault::new("missing key \"cluster\"", "add cluster = \"NAME\", or sni = { \"HOST\" = \"NAME\" }");
+            let fault =
+                Fault::new("missing key \"cluster\"", "add cluster = \"NAME\", or sni = { \"HOST\" = \"NAME\" }");
             entry.report(&entry.place, "", fault);
         }
         let longest = Duration::from_secs(24 * 3600);

@@ -76,7 +76,7 @@ pub fn start(wanted: Wanted) -> Gateway {
         let (server, connections) = (Rc::clone(&server), Rc::clone(&mine));
         let listener = tokio::net::TcpListener::from_std(socket).unwrap();
         tokio::task::spawn_local(async move {
-            accept(&listener, |stream, peer| server.serve(stream, peer, &connections)).await;
+            accept(&listener, |stream, peer| server.serve(stream, peer, Rc::default(), &connections)).await;
         });
     }
     Gateway { address: bound.address, proxy, connections }
@@ -94,6 +94,7 @@ pub fn snapshot(version: u64, wanted: Wanted) -> ThreadSnapshot {
         })
     });
     ThreadSnapshot {
+        streams: Default::default(),
         version,
         pseudonym: Pseudonym::new("sluice").unwrap(),
         trusted_proxies: wanted.trusted,
