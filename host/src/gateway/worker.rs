@@ -81,6 +81,10 @@ impl Seed {
                         none => none.insert(Serving::new(view)),
                     };
                     serving.listen(&config, sockets, &self.metrics);
+                    // Their sockets are closed when they have ended.
+                    for accepting in serving.stopped.drain(..) {
+                        let _ = accepting.await;
+                    }
                     // Whoever published may have given up waiting.
                     let _ = done.send(());
                 }
@@ -103,6 +107,8 @@ struct Serving {
     listening: HashMap<Key, Listening>,
     /// Connections of listeners that are gone.
     leaving: Vec<Rc<Connections>>,
+    /// Tasks that accepted on their sockets.
+    stopped: Vec<JoinHandle<()>>,
 }
 
 /// One socket that accepts.
@@ -135,7 +141,7 @@ impl Serving {
     fn new(view: Rc<ThreadSnapshot>) -> Self {
         let (proxy, forwarder) = (Proxy::new(view.clone()), Forwarder::new(view));
         let server = Server::new(proxy.clone(), Settings::default());
-        Self { proxy, forwarder, server, listening: HashMap::new(), leaving: Vec::new() }
+        Self { proxy, forwarder, server, listening: HashMap::new(), leaving: Vec::new(), stopped: Vec::new() }
     }
 
     /// Accept on new sockets, and no more on those whose listener is gone.
@@ -146,7 +152,7 @@ impl Serving {
         let gone: Vec<Key> = self.listening.keys().filter(|key| !wanted.contains(*key)).cloned().collect();
         for key in gone {
             if let Some(listening) = self.listening.remove(&key) {
-                self.leaving.push(listening.stop());
+                self.leaving.push(listening.stop(&mut self.stopped));
             }
         }
         for listener in &config.listeners {
@@ -171,7 +177,7 @@ impl Serving {
             let listening =
                 Listening::start(listener, socket, connections, self.server.clone(), self.forwarder.clone());
             if let Some(renamed) = self.listening.insert(key, listening) {
-                self.leaving.push(renamed.stop());
+                self.leaving.push(renamed.stop(&mut self.stopped));
             }
         }
     }
@@ -179,7 +185,7 @@ impl Serving {
     /// Accept no more, and wait until the exchanges on their way have finished.
     async fn drain(mut self, limit: Duration) {
         let mut leaving = std::mem::take(&mut self.leaving);
-        leaving.extend(self.listening.drain().map(|(_, listening)| listening.stop()));
+        leaving.extend(self.listening.drain().map(|(_, listening)| listening.stop(&mut self.stopped)));
         let all_closed = async {
             for connections in &leaving {
                 connections.closed().await;
@@ -219,8 +225,9 @@ impl Listening {
     }
 
     /// Accept no more, and ask the connections to end.
-    fn stop(self) -> Rc<Connections> {
+    fn stop(self, stopped: &mut Vec<JoinHandle<()>>) -> Rc<Connections> {
         self.accepting.abort();
+        stopped.push(self.accepting);
         self.connections.drain();
         self.connections
     }

@@ -43,17 +43,17 @@ fn streams_have_a_cluster_or_names() {
     assert_eq!(config.clusters[0].proxy_protocol, Some(crate::proxy_protocol::Version::V2));
     assert_refused(
         tcp(""),
-        &["sluice.toml:2: listener \"a\": missing key \"cluster\"; \
+        &["sluice.toml:1: listener \"a\": missing key \"cluster\"; \
         add cluster = \"NAME\", or sni = { \"HOST\" = \"NAME\" }"],
     );
     assert_refused(
         tcp("cluster = \"y\""),
-        &["sluice.toml:6: listener \"a\": cluster: there is no cluster \"y\"; \
+        &["sluice.toml:5: listener \"a\": cluster: there is no cluster \"y\"; \
         did you mean \"x\"? (clusters: x)"],
     );
     assert_refused(
         tcp("cluster = \"x\"\n[[route]]\nname = \"r\"\nlisteners = [\"a\"]\nrespond = {}"),
-        &["sluice.toml:9: route \"r\": listeners: the listener \"a\" passes byte streams on, and has no routes; \
+        &["sluice.toml:8: route \"r\": listeners: the listener \"a\" passes byte streams on, and has no routes; \
          name a listener with protocol = \"http\""],
     );
 }

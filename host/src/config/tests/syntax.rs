@@ -74,7 +74,7 @@ fn one_table_isnt_an_array_of_tables() {
         "route = [5]",
         &[
             "sluice.toml:8: cluster \"users\": unknown key \"route\"; valid keys: name, balance, endpoints, health_check, \
-           host, timeouts",
+           host, timeouts, proxy_protocol",
         ],
     );
     assert_refused(
