@@ -102,10 +102,9 @@ async fn http_requests_have_the_address_that_a_trusted_balancer_tells() {
     let text = text.to_owned() + &cluster("a", upstream.local_addr().unwrap(), "");
     let (_directory, gateway) = start(&text).await;
     let address = gateway.address("public").unwrap();
-    tokio::spawn(async move {
-        let request = b"PROXY TCP6 2001:db8::7 2001:db8::1 5 443\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
-        say(address, request).await;
-    });
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let request = b"PROXY TCP6 2001:db8::7 2001:db8::1 5 443\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    client.write_all(request).await.unwrap();
     let (mut stream, _) = upstream.accept().await.unwrap();
     let mut seen = Vec::new();
     while !seen.ends_with(b"\r\n\r\n") {
