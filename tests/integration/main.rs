@@ -8,3 +8,4 @@ mod harness;
 mod passing;
 mod plugins;
 mod reload;
+mod repository;

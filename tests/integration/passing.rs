@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 use crate::harness::client::{Client, Client2, whole};
 use crate::harness::frames::frames;
 use crate::harness::site::{Files, Site, cluster, route};
+use crate::harness::soon;
 use crate::harness::upstream::{Upstream, read_head, write};
-use crate::harness::{soon, until};
 
 /// Everything goes to that upstream.
 async fn in_front_of(upstream: &Upstream) -> Site {
@@ -95,12 +95,15 @@ async fn a_slow_reader_slows_the_upstream_down() {
     assert_eq!(client.head().await.status, 200);
     // It stops by itself once buffers are full: no more for a while, though nobody reads.
     let mut before = 0;
-    until(move || {
-        let now = sent.load(Ordering::SeqCst);
-        let stands = now > 0 && now == std::mem::replace(&mut before, now);
-        std::thread::sleep(std::time::Duration::from_millis(50));
-        assert!(now < ALL / 4, "{now} bytes are on their way to a client that reads nothing");
-        stands
+    soon(async {
+        loop {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            let now = sent.load(Ordering::SeqCst);
+            assert!(now < ALL / 4, "{now} bytes are on their way to a client that reads nothing");
+            if now > 0 && now == std::mem::replace(&mut before, now) {
+                break;
+            }
+        }
     })
     .await;
 }

@@ -1,5 +1,7 @@
 //! What serves, as JSON. Never shows a plugin's configuration, which may hold secrets.
 
+use std::time::UNIX_EPOCH;
+
 use serde_json::{Map, Value, json};
 
 use super::Source;
@@ -9,6 +11,7 @@ use crate::config::model::{
 use crate::snapshot::Snapshot;
 use crate::snapshot::status::{PluginStatus, Status};
 use crate::telemetry::metrics::Reload;
+use crate::telemetry::refusals::Refusal;
 
 /// The configuration, and what is wrong.
 pub fn status<S: Source>(source: &S, snapshot: &Snapshot) -> Value {
@@ -131,6 +134,23 @@ fn destination(destination: &Destination, clusters: &[Cluster]) -> Value {
         Destination::Respond(respond) => json!({ "respond": { "status": respond.status.as_u16() } }),
         Destination::Chain => json!({ "plugin": true }),
     }
+}
+
+pub fn refusals(refusals: &[Refusal]) -> Value {
+    let described = refusals.iter().map(|refusal| {
+        json!({
+            "number": refusal.number,
+            "at": refusal.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+            "request_id": &*refusal.request_id,
+            "route": refusal.route.as_deref(),
+            "method": refusal.method.as_str(),
+            "path": refusal.path,
+            "status": refusal.status,
+            "plugin": refusal.plugin.as_deref(),
+            "reason": refusal.reason,
+        })
+    });
+    json!({ "refusals": described.collect::<Vec<_>>() })
 }
 
 pub fn clusters(snapshot: &Snapshot) -> Value {

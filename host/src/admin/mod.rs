@@ -26,6 +26,7 @@ use tokio::sync::Semaphore;
 use crate::snapshot::Snapshot;
 use crate::snapshot::status::Status;
 use crate::telemetry::metrics::{Format, Reload};
+use crate::telemetry::refusals::Refusal;
 use answer::{json, problem, text};
 
 /// Connections at a time; more wait.
@@ -43,6 +44,8 @@ pub trait Source: Send + Sync + 'static {
     /// Where a listener can be reached.
     fn address(&self, listener: &str) -> Option<SocketAddr>;
     fn metrics(&self, format: Format) -> String;
+    /// The last requests that were refused, the oldest first.
+    fn refusals(&self) -> Vec<Refusal>;
     /// Reload now. None if the gateway has stopped.
     fn reload(&self) -> Pin<Box<dyn Future<Output = Option<Reload>> + '_>>;
 }
@@ -100,7 +103,7 @@ async fn answer<S: Source>(source: &S, local: SocketAddr, request: Request<()>) 
     let allowed: &[Method] = if path == "/api/v1/reload" { &[Method::POST] } else { &[Method::GET, Method::HEAD] };
     let mut answer = match path.as_str() {
         "/" | "/healthz" | "/readyz" | "/metrics" | "/api/v1/status" | "/api/v1/routes" | "/api/v1/plugins"
-        | "/api/v1/clusters" | "/api/v1/reload"
+        | "/api/v1/clusters" | "/api/v1/refusals" | "/api/v1/reload"
             if !allowed.contains(request.method()) =>
         {
             answer::method_not_allowed(allowed)
@@ -118,6 +121,7 @@ async fn answer<S: Source>(source: &S, local: SocketAddr, request: Request<()>) 
         "/api/v1/routes" => json(&describe::routes(source, &snapshot)),
         "/api/v1/plugins" => json(&describe::plugins(&source.status())),
         "/api/v1/clusters" => json(&describe::clusters(&snapshot)),
+        "/api/v1/refusals" => json(&describe::refusals(&source.refusals())),
         "/api/v1/reload" => reload(source).await,
         _ => problem(StatusCode::NOT_FOUND, "there is nothing at this path; / lists what there is"),
     };
@@ -142,5 +146,6 @@ GET  /api/v1/status    the configuration and what is wrong
 GET  /api/v1/routes    routes, in the order of the configuration
 GET  /api/v1/plugins   plugins, and files that nothing names
 GET  /api/v1/clusters  clusters and their endpoints
+GET  /api/v1/refusals  the last requests that were refused, and why
 POST /api/v1/reload    look at all files now
 ";

@@ -10,6 +10,7 @@ use crate::admin::Source;
 use crate::snapshot::Snapshot;
 use crate::snapshot::status::Status;
 use crate::telemetry::metrics::{Format, Reload};
+use crate::telemetry::refusals::Refusal;
 
 pub struct Overview(pub Arc<Shared>);
 
@@ -32,6 +33,10 @@ impl Source for Overview {
 
     fn metrics(&self, format: Format) -> String {
         self.0.metrics.encode(format, &self.0.endpoints())
+    }
+
+    fn refusals(&self) -> Vec<Refusal> {
+        self.0.metrics.refusals().since(0)
     }
 
     fn reload(&self) -> Pin<Box<dyn Future<Output = Option<Reload>> + '_>> {

@@ -42,7 +42,7 @@ pub struct Exchange {
     pub calls: Vec<(Arc<str>, u32)>,
     /// When the whole exchange has to be over, if there is such a moment.
     pub deadline: Option<Instant>,
-    /// What happened to it so far, for logs and traces.
+    /// What happened to it so far, for logs.
     pub trail: Trail,
 }
 

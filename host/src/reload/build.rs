@@ -3,10 +3,13 @@
 //! goes on. Blocks for as long as compiling takes; never call it on a thread that serves.
 
 mod check;
+mod fixed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use fixed::Fixed;
 
 use super::choose::{Choice, NoVersion, Refused, Sources, dropped_plugin, needed};
 use super::components::{Components, Version};
@@ -82,13 +85,6 @@ struct Running {
     digest: [u8; 32],
     /// What was configured at the start and can't change since.
     fixed: Fixed,
-}
-
-#[derive(Clone, PartialEq)]
-struct Fixed {
-    threads: usize,
-    admin: Option<std::net::SocketAddr>,
-    cache: PathBuf,
 }
 
 /// What came of one run.
@@ -384,29 +380,6 @@ fn read(path: &Path, running: Option<&Config>) -> (Read, Vec<Problem>) {
     let dropped = before.or_else(|| config.as_deref().map(listing)).unwrap_or_default();
     let (digest, files, include_directories) = (loaded.digest, loaded.files, loaded.include_directories);
     (Read { config, digest, dropped, files, include_directories }, problems)
-}
-
-impl Fixed {
-    fn of(config: &Config) -> Self {
-        Self {
-            threads: config.server.threads,
-            admin: config.admin.as_ref().map(|admin| admin.address),
-            cache: config.plugins.cache.clone(),
-        }
-    }
-
-    /// What a restart would change.
-    fn differences(&self, wanted: &Self) -> Vec<String> {
-        [
-            ("server.threads", self.threads != wanted.threads),
-            ("admin.address", self.admin != wanted.admin),
-            ("plugins.cache", self.cache != wanted.cache),
-        ]
-        .into_iter()
-        .filter(|(_, differs)| *differs)
-        .map(|(key, _)| key.to_owned())
-        .collect()
-    }
 }
 
 /// Whether nothing would change by replacing one with the other.

@@ -215,7 +215,8 @@ impl ListenerMetrics {
         ConnectionLife(self.clone())
     }
 
-    /// A connection was closed before it could be served: `proxy-protocol`, `timeout`, `no-cluster` or `upstream`.
+    /// A connection was closed before it could be served: `proxy-protocol`, `timeout`,
+    /// `incomplete` (it ended before it said which cluster it wants), `no-cluster` or `upstream`.
     pub fn refused(&self, reason: &'static str) {
         self.refused.find(reason, "other").add(1);
     }

@@ -1,4 +1,4 @@
-//! The last requests that were refused, and why: for whoever looks at the dashboard and asks. A sample,
+//! The last requests that were refused, and why: for whoever asks the admin API. A sample,
 //! not a record: a data thread that would have to wait for another passes its refusal over.
 
 use std::collections::VecDeque;

@@ -1,5 +1,5 @@
 //! What happened to one exchange on its way: who answered it, why it was refused, which hooks and
-//! endpoints it met. The access log, traces and the list of refused requests are made of it.
+//! endpoints it met. The access log and the list of refused requests are made of it.
 //!
 //! Steps are kept only if somebody wants them; else noting one costs a look at an empty field.
 
@@ -36,11 +36,8 @@ pub struct HookCall {
     pub hook: &'static str,
     /// A decision's name, or the kind of a failure.
     pub outcome: &'static str,
-    pub start: Instant,
     /// With waiting.
     pub duration: Duration,
-    /// Without waiting.
-    pub busy: Duration,
 }
 
 /// One try at an endpoint.
@@ -48,11 +45,8 @@ pub struct HookCall {
 pub struct Try {
     pub cluster: Arc<str>,
     pub endpoint: Box<str>,
-    /// As in the metrics: `ok`, `connect`, `reset`, `timeout` or `malformed`.
-    pub outcome: &'static str,
     /// The answer's, if there was one.
     pub status: Option<u16>,
-    pub start: Instant,
     /// To the answer's head.
     pub duration: Duration,
 }
@@ -69,19 +63,12 @@ impl Trail {
     }
 
     /// A hook call that began with [`Self::begin`] ended.
-    pub fn called(
-        &self,
-        begun: Option<Instant>,
-        plugin: &Arc<str>,
-        hook: &'static str,
-        outcome: &'static str,
-        busy: Duration,
-    ) {
+    pub fn called(&self, begun: Option<Instant>, plugin: &Arc<str>, hook: &'static str, outcome: &'static str) {
         if let (Some(start), Some(steps)) = (begun, &mut *self.steps.borrow_mut())
             && steps.calls.len() < MOST_STEPS
         {
             let (plugin, duration) = (Arc::clone(plugin), start.elapsed());
-            steps.calls.push(HookCall { plugin, hook, outcome, start, duration, busy });
+            steps.calls.push(HookCall { plugin, hook, outcome, duration });
         }
     }
 
@@ -128,11 +115,11 @@ mod tests {
     fn steps_are_kept_only_when_wanted() {
         let trail = Trail::default();
         assert!(trail.begin().is_none());
-        trail.called(trail.begin(), &"keys".into(), "authenticate", "denied", Duration::ZERO);
+        trail.called(trail.begin(), &"keys".into(), "authenticate", "denied");
         assert!(trail.take_steps().is_none());
         trail.keep_steps();
         let begun = trail.begin();
-        trail.called(begun, &"keys".into(), "authenticate", "denied", Duration::from_micros(3));
+        trail.called(begun, &"keys".into(), "authenticate", "denied");
         let steps = trail.take_steps().unwrap();
         assert_eq!((&*steps.calls[0].plugin, steps.calls[0].outcome), ("keys", "denied"));
     }
@@ -142,7 +129,7 @@ mod tests {
         let trail = Trail::default();
         trail.keep_steps();
         for _ in 0..1000 {
-            trail.called(trail.begin(), &"keys".into(), "aggregate", "respond", Duration::ZERO);
+            trail.called(trail.begin(), &"keys".into(), "aggregate", "respond");
         }
         assert_eq!(trail.take_steps().unwrap().calls.len(), MOST_STEPS);
     }

@@ -59,8 +59,12 @@ async fn watch(cluster: Arc<str>, endpoint: Arc<Endpoint>, check: HealthCheck, g
         let well = tokio::time::timeout(check.timeout, probe(&endpoint, &check, &greeting)).await.unwrap_or(false);
         if let Some(healthy) = row.add(well, endpoint.is_healthy(), &check) {
             endpoint.set_healthy(healthy);
-            let state = if healthy { "healthy" } else { "unhealthy" };
-            tracing::warn!(cluster = &*cluster, endpoint = endpoint.text(), "endpoint is {state} now");
+            let endpoint = endpoint.text();
+            if healthy {
+                tracing::info!(cluster = &*cluster, endpoint, "endpoint is healthy now");
+            } else {
+                tracing::warn!(cluster = &*cluster, endpoint, "endpoint is unhealthy now");
+            }
         }
         // A tenth more or less, so that many gateways don't fall into step.
         tokio::time::sleep(check.interval.mul_f64(0.9 + 0.2 * fraction())).await;

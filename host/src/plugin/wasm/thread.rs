@@ -104,7 +104,7 @@ impl Here {
         match result {
             Ok(value) => {
                 self.blueprint.metrics.record(name, value.name(), busy);
-                exchange.trail.called(begun, &self.blueprint.lent.name, name, value.name(), busy);
+                exchange.trail.called(begun, &self.blueprint.lent.name, name, value.name());
                 (exchange, Ok(value))
             }
             Err(error) => self.failed(exchange, begun, name, error, busy),
@@ -119,7 +119,7 @@ impl Here {
         error: PluginError,
         busy: Duration,
     ) -> (Box<Exchange>, Result<T, PluginError>) {
-        exchange.trail.called(begun, &self.blueprint.lent.name, hook, error.kind(), busy);
+        exchange.trail.called(begun, &self.blueprint.lent.name, hook, error.kind());
         (exchange, Err(self.record(hook, error, busy)))
     }
 

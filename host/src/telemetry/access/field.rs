@@ -31,9 +31,9 @@ pub enum Field {
     Plugins,
     RefusedBy,
     Reason,
-    /// Index among the captured request fields.
+    /// A header field of the request.
     Request(HeaderName),
-    /// Index among the captured response fields.
+    /// A header field of the answer.
     Response(HeaderName),
 }
 

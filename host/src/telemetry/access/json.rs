@@ -1,4 +1,4 @@
-//! Lines of JSON. Written by hand into one buffer: a line costs no allocation.
+//! Lines of JSON. Written by hand into one buffer, so that a line with nothing to redact costs no allocation.
 
 use std::fmt::Display;
 use std::io::Write as _;

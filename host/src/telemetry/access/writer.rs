@@ -25,8 +25,6 @@ pub struct Writer {
 /// The way from one data thread to a writer.
 pub struct Lane {
     buffer: Arc<Mutex<Vec<u8>>>,
-    /// Lines that came while the writer had its hand on the buffer.
-    spare: std::cell::RefCell<Vec<u8>>,
     commands: Sender<Command>,
     waiting: Arc<AtomicBool>,
     dropped: Arc<AtomicU64>,
@@ -35,6 +33,8 @@ pub struct Lane {
 enum Command {
     /// There are lines.
     Write,
+    /// One that came while the writer had its hand on the lane's buffer.
+    Line(Vec<u8>),
     Lane(Arc<Mutex<Vec<u8>>>),
     Reopen(Sender<io::Result<()>>),
     Flush(Sender<()>),
@@ -65,8 +65,7 @@ impl Writer {
         let commands = self.commands().clone();
         // The thread ends after the writer alone.
         let _ = commands.send(Command::Lane(Arc::clone(&buffer)));
-        let (waiting, dropped) = (self.waiting.clone(), self.dropped.clone());
-        Lane { buffer, spare: Vec::new().into(), commands, waiting, dropped }
+        Lane { buffer, commands, waiting: self.waiting.clone(), dropped: self.dropped.clone() }
     }
 
     /// Begin a new file, since the old one was moved away.
@@ -94,20 +93,15 @@ impl Writer {
 impl Lane {
     /// Add a line. Never waits.
     pub(super) fn append(&self, line: &[u8]) {
-        let mut spare = self.spare.borrow_mut();
         let mut buffer = match self.buffer.try_lock() {
             Ok(buffer) => buffer,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => {
-                if spare.len() + line.len() <= MOST_WAITING {
-                    spare.extend_from_slice(line);
-                } else {
-                    self.dropped.fetch_add(1, Ordering::Relaxed);
-                }
+                // Rare: the writer holds the lock for the exchange of two pointers, and never while it writes.
+                let _ = self.commands.send(Command::Line(line.to_vec()));
                 return;
             }
         };
-        buffer.append(&mut spare);
         if buffer.len() + line.len() <= MOST_WAITING {
             buffer.extend_from_slice(line);
         } else {
@@ -116,16 +110,6 @@ impl Lane {
         drop(buffer);
         if !self.waiting.swap(true, Ordering::AcqRel) {
             let _ = self.commands.send(Command::Write);
-        }
-    }
-}
-
-impl Drop for Lane {
-    fn drop(&mut self) {
-        let spare = mem::take(&mut *self.spare.borrow_mut());
-        if !spare.is_empty() {
-            // Once in a lane's life, for the time that it takes to exchange two pointers.
-            self.buffer.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&spare);
         }
     }
 }
@@ -149,6 +133,7 @@ impl Work {
                     self.waiting.store(false, Ordering::Release);
                     self.write();
                 }
+                Command::Line(line) => self.write_out(&line),
                 Command::Lane(lane) => self.lanes.push(lane),
                 Command::Reopen(done) => {
                     self.write();
@@ -223,6 +208,19 @@ mod tests {
         lines.sort();
         lines.dedup();
         assert_eq!(lines.len(), 4000);
+    }
+
+    #[test]
+    fn a_line_that_finds_the_buffer_taken_is_written_all_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.log");
+        let writer = Writer::start(&file(&path), Arc::default()).unwrap();
+        let lane = writer.lane();
+        let taken = lane.buffer.lock().unwrap();
+        lane.append(b"one\n");
+        drop(taken);
+        writer.flush(Duration::from_secs(30));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\n");
     }
 
     #[test]
