@@ -59,8 +59,8 @@
 //! - An [`Error`] is a failure of the plugin, which the route's `on_error` decides about. What the *client* did
 //!   wrong is a decision: answer with a [`LocalResponse`].
 //! - A panic ends the instance and costs that exchange a 503; its message is in the gateway's log.
-//! - Capabilities ([`clock`], [`random`], [`kv`], [`limiter`], [`http`]) have to be granted in the gateway's configuration;
-//!   using one imports it. [`log`] needs no grant.
+//! - Capabilities ([`clock`], [`random`], [`kv`], [`limiter`], [`metrics`], [`http`], and
+//!   `crypto` with this crate's feature of that name) have to be granted in the gateway's configuration; using one imports it. [`log`] needs no grant.
 
 #![warn(missing_docs)]
 
@@ -68,6 +68,8 @@ mod balance;
 mod body;
 pub mod clock;
 pub mod config;
+#[cfg(feature = "crypto")]
+pub mod crypto;
 mod decision;
 pub mod encode;
 mod error;
@@ -82,6 +84,7 @@ pub mod limiter;
 mod local_response;
 pub mod log;
 mod message;
+pub mod metrics;
 mod plugin;
 pub mod random;
 pub mod template;
@@ -104,6 +107,7 @@ pub use plugin::{
     Aggregate, Authenticate, Authorize, Balance, OnRequest, OnRequestBody, OnResponse, OnResponseBody, Plugin,
     RateLimit,
 };
+pub use serde;
 pub use serde_json;
 
 /// What most plugins use. `use sluice_plugin::prelude::*;`

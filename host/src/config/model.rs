@@ -129,6 +129,8 @@ pub struct Grants {
     pub random: bool,
     pub kv: bool,
     pub limiter: bool,
+    pub metrics: bool,
+    pub crypto: bool,
     /// Clusters that `http-client` reaches; none if it isn't granted.
     pub http_client: Option<Vec<Arc<str>>>,
 }
@@ -156,6 +158,8 @@ pub struct Limits {
     pub log: usize,
     /// Everything this plugin keeps in `kv`, in bytes. Default 16 MiB.
     pub kv: usize,
+    /// Series of its own `metrics`. Default 1000.
+    pub series: usize,
 }
 
 impl Default for Limits {
@@ -171,6 +175,7 @@ impl Default for Limits {
             calls: 16,
             log: 4 << 10,
             kv: 16 << 20,
+            series: 1000,
         }
     }
 }

@@ -107,8 +107,15 @@ fn describe(plugin: &Plugin, state: State, reason: Option<String>, inspection: O
 }
 
 fn grants(grants: &Grants) -> Vec<String> {
-    let Grants { clock, random, kv, limiter, http_client } = grants;
-    let simple = [("clock", clock), ("random", random), ("kv", kv), ("limiter", limiter)];
+    let Grants { clock, random, kv, limiter, metrics, crypto, http_client } = grants;
+    let simple = [
+        ("clock", clock),
+        ("random", random),
+        ("kv", kv),
+        ("limiter", limiter),
+        ("metrics", metrics),
+        ("crypto", crypto),
+    ];
     let mut names: Vec<String> =
         simple.into_iter().filter(|(_, granted)| **granted).map(|(name, _)| name.to_owned()).collect();
     names.extend(http_client.as_ref().map(|clusters| format!("http-client: {}", clusters.join(", "))));

@@ -5,6 +5,7 @@
 //! configuration and from fixed lists, never from what a client sends, so that their number is bounded.
 
 mod exposition;
+mod own;
 mod series;
 
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use exposition::Format;
+pub use own::{OwnError, Record};
 use series::{Counter, Histogram, Series};
 
 use super::refusals::Refusals;
@@ -167,6 +169,7 @@ pub struct PluginMetrics {
     calls: Series<(&'static str, &'static str), Counter>,
     /// In nanoseconds.
     busy: AtomicU64,
+    own: own::OwnSeries,
 }
 
 impl PluginMetrics {
@@ -176,6 +179,14 @@ impl PluginMetrics {
     pub fn record(&self, hook: &'static str, outcome: &'static str, busy: Duration) {
         self.calls.find((hook, outcome), ("other", "other")).add(1);
         self.busy.fetch_add(series::nanoseconds(busy), Ordering::Relaxed);
+    }
+
+    /// Record a number of the plugin's own. At most `limit` series are kept.
+    ///
+    /// # Errors
+    /// A rule for names, labels or values is broken, or there are too many series.
+    pub fn own(&self, name: &str, labels: Vec<(String, String)>, record: Record, limit: usize) -> Result<(), OwnError> {
+        self.own.record(name, labels, record, limit)
     }
 }
 

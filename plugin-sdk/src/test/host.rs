@@ -15,6 +15,9 @@ use crate::{Plugin, Result, config};
 
 type Handler = Rc<RefCell<dyn FnMut(&OutgoingRequest) -> Result<IncomingResponse, ClientError>>>;
 
+/// A metric's name, and its labels in order.
+type Series = (String, Vec<(String, String)>);
+
 /// What stands behind the capabilities of the plugins that it configures. Time stands still unless a test moves it.
 #[derive(Clone, Default)]
 pub struct MockHost(pub(crate) Rc<RefCell<Capabilities>>);
@@ -31,6 +34,7 @@ pub(crate) struct Capabilities {
     pub(super) random: u64,
     clusters: HashMap<String, Handler>,
     sent: Vec<OutgoingRequest>,
+    metrics: HashMap<Series, f64>,
 }
 
 impl MockHost {
@@ -84,6 +88,29 @@ impl MockHost {
         self.0.borrow().lines.clone()
     }
 
+    /// What a plugin recorded under that name and those labels: a counter's or gauge's value, a histogram's sum.
+    pub fn metric(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        self.0.borrow().metrics.get(&series(name, labels)).copied()
+    }
+
+    pub(super) fn measure(
+        &self,
+        name: &str,
+        labels: &[(&str, &str)],
+        change: impl FnOnce(f64) -> f64,
+    ) -> Result<(), String> {
+        for name in std::iter::once(name).chain(labels.iter().map(|(name, _)| *name)) {
+            let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+            if !name.starts_with(|first: char| first.is_ascii_lowercase()) || !name.bytes().all(legal) {
+                return Err("a name has lower-case letters, digits and `_`, and begins with a letter".into());
+            }
+        }
+        let mut capabilities = self.0.borrow_mut();
+        let value = capabilities.metrics.entry(series(name, labels)).or_default();
+        *value = change(*value);
+        Ok(())
+    }
+
     pub(super) fn send(&self, request: &OutgoingRequest) -> Result<IncomingResponse, ClientError> {
         let handler = self.0.borrow().clusters.get(&request.cluster).cloned().ok_or(ClientError::NotGranted)?;
         let invalid = |error: crate::EditError| ClientError::Invalid(error.to_string());
@@ -95,6 +122,12 @@ impl MockHost {
         self.0.borrow_mut().sent.push(request.clone());
         (handler.borrow_mut())(request)
     }
+}
+
+fn series(name: &str, labels: &[(&str, &str)]) -> Series {
+    let mut labels: Vec<_> = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    labels.sort_unstable();
+    (name.to_owned(), labels)
 }
 
 fn nanos(duration: Duration) -> u64 {

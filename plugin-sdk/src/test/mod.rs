@@ -37,6 +37,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "crypto")]
+mod crypto;
 mod edit;
 mod exchange;
 mod host;

@@ -4,6 +4,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+#[cfg(feature = "crypto")]
+pub(crate) use super::crypto::{crypto_digest, crypto_equal, crypto_hmac, crypto_verify};
 use super::edit;
 use super::exchange::State;
 use super::host::MockHost;
@@ -317,4 +319,22 @@ pub(crate) fn send(request: &OutgoingRequest) -> Result<IncomingResponse, Client
 pub(crate) fn send_all(requests: &[OutgoingRequest]) -> Vec<Result<IncomingResponse, ClientError>> {
     let host = host("http-client");
     requests.iter().map(|request| host.send(request)).collect()
+}
+
+pub(crate) fn metrics_add(name: &str, labels: &[(&str, &str)], by: u64) -> Result<(), String> {
+    host("metrics").measure(name, labels, |value| value + by as f64)
+}
+
+pub(crate) fn metrics_set(name: &str, labels: &[(&str, &str)], value: f64) -> Result<(), String> {
+    finite(value)?;
+    host("metrics").measure(name, labels, |_| value)
+}
+
+pub(crate) fn metrics_observe(name: &str, labels: &[(&str, &str)], value: f64) -> Result<(), String> {
+    finite(value)?;
+    host("metrics").measure(name, labels, |sum| sum + value)
+}
+
+fn finite(value: f64) -> Result<(), String> {
+    if value.is_finite() { Ok(()) } else { Err("the value isn't a number".into()) }
 }

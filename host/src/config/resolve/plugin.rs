@@ -92,6 +92,8 @@ pub(super) fn resolve(written: &written::Plugin, context: &Context<'_>) -> Optio
             random: grants.random,
             kv: grants.kv,
             limiter: grants.limiter,
+            metrics: grants.metrics,
+            crypto: grants.crypto,
             http_client,
         },
         limits: written.limits.clone(),

@@ -30,7 +30,7 @@ fn everything_has_a_default() {
 fn everything_can_be_set() {
     let plugin = plugin(
         "config = { n = 5, f = 1.5, b = true, d = 2020-01-02, list = [1, { env = \"SECRET\" }] }\n\
-         grants = [\"clock\", \"kv\", { http-client = [\"users\", \"users\"], random = true, limiter = false }]\n\
+         grants = [\"clock\", \"kv\", \"metrics\", \"crypto\", { http-client = [\"users\", \"users\"], random = true, limiter = false }]\n\
          limits = { memory = \"8MiB\", time = \"5ms\", log = 100 }\nisolation = \"request\"\non_error = \"open\"",
     )
     .unwrap();
@@ -38,7 +38,7 @@ fn everything_can_be_set() {
     assert_eq!(plugin.config.reveal(), expected);
     assert!(plugin.has_config);
     let grants = &plugin.grants;
-    assert!(grants.clock && grants.kv && grants.random && !grants.limiter);
+    assert!(grants.clock && grants.kv && grants.random && !grants.limiter && grants.metrics && grants.crypto);
     assert_eq!(grants.http_client.as_deref().unwrap(), ["users".into()]);
     assert_eq!((plugin.limits.memory, plugin.limits.time.as_millis(), plugin.limits.log), (8 << 20, 5, 100));
     assert_eq!((plugin.isolation, plugin.on_error), (Isolation::Request, OnError::Open));
@@ -104,14 +104,16 @@ fn components_stay_in_the_directory() {
 
 #[test]
 fn wrong_grants_are_named() {
-    let grants = "(grants: clock, random, kv, limiter, http-client)";
+    let grants = "(grants: clock, random, kv, limiter, http-client, metrics, crypto)";
     assert_refused_with(
-        "grants = [\"clok\",\n\"crypto\",\n\"log\",\n\"http-client\",\n{ http-client = [] },\n{ http-client = [\"user\"] },\n5]",
+        "grants = [\"clok\",\n\"cripto\",\n\"log\",\n\"http-client\",\n{ http-client = [] },\n{ http-client = [\"user\"] },\n5]",
         &[
             &format!(
                 "sluice.toml:11: plugin \"keys\": grants: unknown grant \"clok\"; did you mean \"clock\"? {grants}"
             ),
-            "sluice.toml:12: plugin \"keys\": grants: the grant \"crypto\" is not supported in this version; remove it",
+            &format!(
+                "sluice.toml:12: plugin \"keys\": grants: unknown grant \"cripto\"; did you mean \"crypto\"? {grants}"
+            ),
             "sluice.toml:13: plugin \"keys\": grants: \"log\" needs no grant; remove it",
             "sluice.toml:14: plugin \"keys\": grants: \"http-client\" needs the clusters it may reach; \
              write { http-client = [\"CLUSTER\"] }",
@@ -128,7 +130,7 @@ fn wrong_grants_are_named() {
             &format!(
                 "sluice.toml:11: plugin \"keys\": grants: unknown grant \"http_client\"; did you mean \"http-client\"? {grants}"
             ),
-            "sluice.toml:11: plugin \"keys\": grants: unknown grant \"rnd\"; grants: clock, random, kv, limiter, http-client",
+            "sluice.toml:11: plugin \"keys\": grants: unknown grant \"rnd\"; grants: clock, random, kv, limiter, http-client, metrics, crypto",
             "sluice.toml:11: plugin \"keys\": grants.kv: expected true or false, found a string; \
              write true or false without quotes",
         ],

@@ -50,7 +50,19 @@ pub const PLUGIN: Keys =
 
 /// `limits` of a plugin
 pub const LIMITS: Keys = Keys {
-    known: &["memory", "time", "deadline", "configure", "instances", "body", "response", "calls", "log", "kv"],
+    known: &[
+        "memory",
+        "time",
+        "deadline",
+        "configure",
+        "instances",
+        "body",
+        "response",
+        "calls",
+        "log",
+        "kv",
+        "series",
+    ],
     later: &["tables"],
 };
 

@@ -31,11 +31,12 @@ pub(in crate::config) struct Grants {
     pub random: bool,
     pub kv: bool,
     pub limiter: bool,
+    pub metrics: bool,
+    pub crypto: bool,
     pub http_client: Option<Vec<At<Arc<str>>>>,
 }
 
-const GRANTS: [&str; 5] = ["clock", "random", "kv", "limiter", "http-client"];
-const GRANTS_LATER: [&str; 2] = ["metrics", "crypto"];
+const GRANTS: [&str; 7] = ["clock", "random", "kv", "limiter", "http-client", "metrics", "crypto"];
 const GRANTS_EXAMPLE: &str = "grants = [\"clock\", { http-client = [\"CLUSTER\"] }]";
 const HTTP_CLIENT_EXAMPLE: &str = "{ http-client = [\"CLUSTER\"] }";
 
@@ -116,6 +117,8 @@ impl Grants {
             "random" => self.random = true,
             "kv" => self.kv = true,
             "limiter" => self.limiter = true,
+            "metrics" => self.metrics = true,
+            "crypto" => self.crypto = true,
             _ => entry.report(&node.place(), "grants", unknown_grant(name)),
         }
     }
@@ -132,9 +135,6 @@ impl Grants {
 }
 
 fn unknown_grant(name: &str) -> Fault {
-    if GRANTS_LATER.contains(&name) {
-        return Fault::unsupported(format!("the grant {}", quote(name)), "remove it");
-    }
     if name == "log" {
         return Fault::new("\"log\" needs no grant", "remove it");
     }
@@ -169,6 +169,7 @@ fn read_limits(entry: &Entry<'_>) -> Limits {
         calls: table.read("calls", values::count(0, 10_000)).map_or(defaults.calls, |calls| calls.value),
         log: size("log", 0, 1 << 20, defaults.log),
         kv: size("kv", 0, 4 << 30, defaults.kv),
+        series: table.read("series", values::count(0, 100_000)).map_or(defaults.series, |series| series.value as usize),
     };
     if limits.time > limits.deadline
         && let Some(node) = table.node("deadline").or(table.node("time"))

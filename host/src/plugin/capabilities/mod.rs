@@ -4,10 +4,12 @@
 //! when it is configured, by its grants.
 
 pub(crate) mod clock;
+pub(crate) mod crypto;
 pub(crate) mod http_client;
 pub(crate) mod kv;
 pub(crate) mod limiter;
 pub(crate) mod log;
+pub(crate) mod metrics;
 pub(crate) mod random;
 mod table;
 pub(crate) mod wasi;

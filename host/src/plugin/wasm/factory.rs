@@ -177,6 +177,8 @@ fn check_grants(component: &Component, configured: &Configured) -> Result<(), Co
         ("random", grants.random, "grants = [\"random\"]"),
         ("kv", grants.kv, "grants = [\"kv\"]"),
         ("limiter", grants.limiter, "grants = [\"limiter\"]"),
+        ("metrics", grants.metrics, "grants = [\"metrics\"]"),
+        ("crypto", grants.crypto, "grants = [\"crypto\"]"),
         ("http-client", grants.http_client.is_some(), "grants = [{ http-client = [\"CLUSTER\"] }]"),
     ];
     let imports = &component.inspection().imports;

@@ -15,6 +15,7 @@ use crate::config::model::{Grants, IdentityFields, Limits};
 use crate::plugin::capabilities::{kv, limiter, log, wasi};
 use crate::plugin::exchange::Exchange;
 use crate::plugin::http_client::HttpClient;
+use crate::telemetry::metrics::PluginMetrics;
 
 /// What all instances of a plugin share.
 pub(crate) struct Lent {
@@ -25,6 +26,7 @@ pub(crate) struct Lent {
     pub(crate) identity: IdentityFields,
     pub(crate) kv: Arc<kv::Store>,
     pub(crate) limiter: Arc<limiter::Limiter>,
+    pub(crate) metrics: Arc<PluginMetrics>,
     /// Where the monotonic clocks start.
     pub(crate) origin: Instant,
 }

@@ -83,6 +83,7 @@ impl PluginHost {
         identity: &IdentityFields,
     ) -> Result<Arc<dyn PluginFactory>, ConfigureError> {
         let kept = self.kept(&plugin.name);
+        let metrics = self.metrics.plugin(&plugin.name);
         let lent = Lent {
             name: plugin.name.clone(),
             grants: plugin.grants.clone(),
@@ -90,9 +91,9 @@ impl PluginHost {
             identity: identity.clone(),
             kv: kept.kv,
             limiter: kept.limiter,
+            metrics: metrics.clone(),
             origin: self.origin,
         };
-        let metrics = self.metrics.plugin(&plugin.name);
         let factory = Factory::prove(component, plugin, Arc::new(lent), self.threads, metrics)?;
         Ok(Arc::new(factory))
     }
@@ -106,6 +107,11 @@ impl PluginHost {
             on_error: plugin.on_error,
             metrics: self.metrics.plugin(&plugin.name),
         })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     fn kept(&self, name: &Arc<str>) -> Kept {

@@ -223,7 +223,8 @@ impl Inspection {
 }
 
 fn is_capability(interface: &str) -> bool {
-    ["types", "endpoints", "log", "clock", "random", "kv", "limiter", "http-client"].contains(&interface)
+    ["types", "endpoints", "log", "clock", "random", "kv", "limiter", "http-client", "metrics", "crypto"]
+        .contains(&interface)
 }
 
 fn is_wasi(name: &str) -> bool {

@@ -4,7 +4,7 @@
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
-use super::bindings::{clock, endpoints, http_client, kv, limiter, log, random, types};
+use super::bindings::{clock, crypto, endpoints, http_client, kv, limiter, log, metrics, random, types};
 use super::guest::Guest;
 use crate::plugin::capabilities::wasi;
 
@@ -18,6 +18,8 @@ pub(crate) fn build(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     kv::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     limiter::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     http_client::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    metrics::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    crypto::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     wasi::link(&mut linker)?;
     Ok(linker)
 }

@@ -1,6 +1,7 @@
 //! Metrics as text, in the OpenMetrics format or in Prometheus' older one.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::{Error, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,7 +11,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Unit;
 
-use super::series::Histogram;
+use super::own::Value;
+use super::series::{Distribution, Histogram};
 use super::{EndpointSample, Metrics};
 
 /// What a scraper understands.
@@ -53,26 +55,26 @@ pub(super) fn encode(metrics: &Metrics, format: Format, endpoints: &[EndpointSam
 /// Numbers of one kind under one name.
 #[derive(Debug)]
 struct Family {
-    name: &'static str,
+    name: Cow<'static, str>,
     help: &'static str,
     unit: Option<Unit>,
     samples: Samples,
 }
 
-type Labels = Vec<(&'static str, String)>;
+type Labels = Vec<(Cow<'static, str>, String)>;
 
 #[derive(Debug)]
 enum Samples {
     Counter(Vec<(Labels, Number)>),
     Gauge(Vec<(Labels, Number)>),
-    Histogram(Vec<(Labels, super::series::Distribution)>),
+    Histogram(Vec<(Labels, Distribution)>),
 }
 
 /// Counts are written without a fraction.
 #[derive(Debug, Clone, Copy)]
 enum Number {
     Count(u64),
-    Seconds(f64),
+    Real(f64),
 }
 
 #[derive(Debug)]
@@ -87,11 +89,12 @@ impl Families {
         families.clusters(metrics);
         families.endpoints(endpoints);
         families.process(metrics);
+        families.own(metrics);
         families
     }
 
-    fn add(&mut self, name: &'static str, help: &'static str, unit: Option<Unit>, samples: Samples) {
-        self.0.push(Family { name, help, unit, samples });
+    fn add(&mut self, name: impl Into<Cow<'static, str>>, help: &'static str, unit: Option<Unit>, samples: Samples) {
+        self.0.push(Family { name: name.into(), help, unit, samples });
     }
 
     fn routes(&mut self, metrics: &Metrics) {
@@ -99,7 +102,8 @@ impl Families {
         for (route, handle) in metrics.routes.sorted() {
             for (status, histogram) in handle.by_status.iter() {
                 let status = if status == 0 { "_OTHER".to_owned() } else { status.to_string() };
-                let labels = vec![("http_route", route.to_string()), ("http_response_status_code", status)];
+                let labels =
+                    vec![("http_route".into(), route.to_string()), ("http_response_status_code".into(), status)];
                 durations.push((labels, histogram.read()));
             }
         }
@@ -115,10 +119,10 @@ impl Families {
         let (mut accepted, mut open, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for (listener, handle) in metrics.listeners.sorted() {
             for (reason, counter) in handle.refused.iter() {
-                let labels = vec![("listener", listener.to_string()), ("reason", reason.to_owned())];
+                let labels = vec![("listener".into(), listener.to_string()), ("reason".into(), reason.to_owned())];
                 refused.push((labels, Number::Count(counter.value())));
             }
-            let labels = vec![("listener", listener.to_string())];
+            let labels = vec![("listener".into(), listener.to_string())];
             accepted.push((labels.clone(), Number::Count(handle.accepted.value())));
             open.push((labels, Number::Count(whole(&handle.open))));
         }
@@ -132,12 +136,15 @@ impl Families {
         let (mut calls, mut busy) = (Vec::new(), Vec::new());
         for (plugin, handle) in metrics.plugins.sorted() {
             for ((hook, outcome), counter) in handle.calls.iter() {
-                let labels =
-                    vec![("plugin", plugin.to_string()), ("hook", hook.to_owned()), ("outcome", outcome.to_owned())];
+                let labels = vec![
+                    ("plugin".into(), plugin.to_string()),
+                    ("hook".into(), hook.to_owned()),
+                    ("outcome".into(), outcome.to_owned()),
+                ];
                 calls.push((labels, Number::Count(counter.value())));
             }
             let seconds = handle.busy.load(Ordering::Relaxed) as f64 / 1e9;
-            busy.push((vec![("plugin", plugin.to_string())], Number::Seconds(seconds)));
+            busy.push((vec![("plugin".into(), plugin.to_string())], Number::Real(seconds)));
         }
         self.add("sluice_plugin_calls", "Hook calls of plugins that ended", None, Samples::Counter(calls));
         self.add(
@@ -152,12 +159,12 @@ impl Families {
         let (mut tries, mut durations, mut fallbacks) = (Vec::new(), Vec::new(), Vec::new());
         for (cluster, handle) in metrics.clusters.sorted() {
             for (outcome, histogram) in handle.tries.iter() {
-                let labels = vec![("cluster", cluster.to_string()), ("outcome", outcome.to_owned())];
+                let labels = vec![("cluster".into(), cluster.to_string()), ("outcome".into(), outcome.to_owned())];
                 let read = Histogram::read(histogram);
                 tries.push((labels.clone(), Number::Count(read.count)));
                 durations.push((labels, read));
             }
-            fallbacks.push((vec![("cluster", cluster.to_string())], Number::Count(handle.fallbacks.value())));
+            fallbacks.push((vec![("cluster".into(), cluster.to_string())], Number::Count(handle.fallbacks.value())));
         }
         self.add("sluice_upstream_requests", "Tries at endpoints that ended", None, Samples::Counter(tries));
         self.add(
@@ -175,8 +182,8 @@ impl Families {
     }
 
     fn endpoints(&mut self, endpoints: &[EndpointSample]) {
-        let labels = |endpoint: &EndpointSample| {
-            vec![("cluster", endpoint.cluster.to_string()), ("endpoint", endpoint.address.clone())]
+        let labels = |endpoint: &EndpointSample| -> Labels {
+            vec![("cluster".into(), endpoint.cluster.to_string()), ("endpoint".into(), endpoint.address.clone())]
         };
         // An address that a cluster lists twice is one endpoint here: a series must not occur twice.
         let mut seen: HashMap<(&Arc<str>, &str), usize> = HashMap::new();
@@ -207,13 +214,35 @@ impl Families {
         );
     }
 
+    /// Numbers that plugins keep. Names of plugins that differ only in their punctuation meet here: their series
+    /// have the label `plugin`, and of those of different kinds the first plugin's are shown.
+    fn own(&mut self, metrics: &Metrics) {
+        let mut families: BTreeMap<String, Samples> = BTreeMap::new();
+        for (plugin, handle) in metrics.plugins.sorted() {
+            let prefix = plugin.replace(|character: char| !character.is_ascii_alphanumeric(), "_");
+            for (name, series) in handle.own.read() {
+                let name = format!("plugin_{prefix}_{name}");
+                for (labels, value) in series {
+                    let own = labels.into_iter().map(|(name, value)| (name.into(), value));
+                    let labels = [("plugin".into(), plugin.to_string())].into_iter().chain(own).collect();
+                    add_own(&mut families, &name, labels, value);
+                }
+            }
+        }
+        for (name, samples) in families {
+            self.add(name, "Kept by a plugin", None, samples);
+        }
+    }
+
     fn process(&mut self, metrics: &Metrics) {
         let reloads = [
             ("published", &metrics.reloads.published),
             ("refused", &metrics.reloads.refused),
             ("unchanged", &metrics.reloads.unchanged),
         ]
-        .map(|(outcome, count)| (vec![("outcome", outcome.to_owned())], Number::Count(count.load(Ordering::Relaxed))));
+        .map(|(outcome, count)| {
+            (vec![("outcome".into(), outcome.to_owned())], Number::Count(count.load(Ordering::Relaxed)))
+        });
         let gauge = |value: u64| Samples::Gauge(vec![(Labels::new(), Number::Count(value))]);
         self.add("sluice_reloads", "Reloads that ended", None, Samples::Counter(reloads.into()));
         let published = metrics.published_at.load(Ordering::Relaxed);
@@ -234,8 +263,25 @@ impl Families {
         );
         let live = whole(&metrics.snapshots);
         self.add("sluice_snapshots_live", "Snapshots that something still uses", None, gauge(live));
-        let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
+        let version = vec![("version".into(), env!("CARGO_PKG_VERSION").to_owned())];
         self.add("sluice_build_info", "The version that runs", None, Samples::Gauge(vec![(version, Number::Count(1))]));
+    }
+}
+
+fn add_own(families: &mut BTreeMap<String, Samples>, name: &str, labels: Labels, value: Value) {
+    let fresh = || match value {
+        Value::Counter(_) => Samples::Counter(Vec::new()),
+        Value::Gauge(_) => Samples::Gauge(Vec::new()),
+        Value::Histogram(..) => Samples::Histogram(Vec::new()),
+    };
+    match (families.entry(name.to_owned()).or_insert_with(fresh), value) {
+        (Samples::Counter(samples), Value::Counter(count)) => samples.push((labels, Number::Count(count))),
+        (Samples::Gauge(samples), Value::Gauge(value)) => samples.push((labels, Number::Real(value))),
+        (Samples::Histogram(samples), Value::Histogram(sum, counts)) => {
+            let buckets = Value::buckets(&*counts);
+            samples.push((labels, Distribution { sum_seconds: sum, count: counts.iter().sum(), buckets }));
+        }
+        _ => {}
     }
 }
 
@@ -256,14 +302,14 @@ impl Family {
             Samples::Histogram(samples) if !samples.is_empty() => MetricType::Histogram,
             _ => return Ok(()),
         };
-        let mut encoder = encoder.encode_descriptor(self.name, self.help, self.unit.as_ref(), kind)?;
+        let mut encoder = encoder.encode_descriptor(&self.name, self.help, self.unit.as_ref(), kind)?;
         match &self.samples {
             Samples::Counter(samples) => {
                 let none: Option<&Exemplar<NoLabelSet, f64>> = None;
                 for (labels, number) in samples {
                     of(&mut encoder, labels, |encoder| match number {
                         Number::Count(count) => encoder.encode_counter(count, none),
-                        Number::Seconds(seconds) => encoder.encode_counter(seconds, none),
+                        Number::Real(number) => encoder.encode_counter(number, none),
                     })?;
                 }
             }
@@ -271,7 +317,7 @@ impl Family {
                 for (labels, number) in samples {
                     of(&mut encoder, labels, |encoder| match number {
                         Number::Count(count) => encoder.encode_gauge(count),
-                        Number::Seconds(seconds) => encoder.encode_gauge(seconds),
+                        Number::Real(number) => encoder.encode_gauge(number),
                     })?;
                 }
             }
@@ -290,7 +336,7 @@ impl Family {
 /// Encode one sample with its labels, if it has any.
 fn of(
     encoder: &mut MetricEncoder<'_>,
-    labels: &[(&'static str, String)],
+    labels: &[(Cow<'static, str>, String)],
     encode: impl FnOnce(&mut MetricEncoder<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     if labels.is_empty() { encode(encoder) } else { encode(&mut encoder.encode_family(&LabelSet(labels))?) }
@@ -300,11 +346,13 @@ fn whole(gauge: &AtomicI64) -> u64 {
     u64::try_from(gauge.load(Ordering::Relaxed)).unwrap_or_default()
 }
 
-struct LabelSet<'a>(&'a [(&'static str, String)]);
+struct LabelSet<'a>(&'a [(Cow<'static, str>, String)]);
 
 impl EncodeLabelSet for LabelSet<'_> {
     fn encode(&self, encoder: &mut prometheus_client::encoding::LabelSetEncoder<'_>) -> Result<(), Error> {
-        self.0.encode(encoder)
+        // Borrowed, since the encoder knows no `Cow` for names.
+        let pairs: Vec<(&str, &str)> = self.0.iter().map(|(name, value)| (&**name, &**value)).collect();
+        pairs.as_slice().encode(encoder)
     }
 }
 

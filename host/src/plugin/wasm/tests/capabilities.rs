@@ -158,6 +158,64 @@ fn kv_outlives_a_reload_and_is_private() {
     assert_eq!(count(&generation("another")), PluginError::Failed("1".into()));
 }
 
+/// Calls one capability, and fails with the digit of the result's case.
+fn one_call(interface: &str, function: &str, params: usize, arguments: &str) -> Vec<u8> {
+    let types = "i32 ".repeat(params);
+    let types = if interface == "metrics" { "i32 i32 i32 i32 i64 i32".to_owned() } else { types };
+    let imports = format!("(import \"sluice:plugin/{interface}@0.1.0\" \"{function}\" (func $call (param {types})))");
+    let body = format!(
+        "(call $call {arguments} (i32.const 256))
+         (i32.store8 (i32.const 4000) (i32.add (i32.const 48) (i32.load8_u (i32.const 256))))
+         (call $fail (i32.const 4000) (i32.const 1))"
+    );
+    let world = format!("import sluice:plugin/{interface}@0.1.0; export sluice:plugin/on-request@0.1.0;");
+    guests::build(&world, &imports, &hook("on-request", "handle", "$request $exchange", &body))
+}
+
+/// A digest of the text `x-a`.
+fn digests() -> Vec<u8> {
+    one_call("crypto", "digest", 4, "(i32.const 1) (i32.const 1024) (i32.const 3)")
+}
+
+/// Adds 7 to the counter `none`.
+fn counts() -> Vec<u8> {
+    one_call("metrics", "add", 6, "(i32.const 1056) (i32.const 4) (i32.const 0) (i32.const 0) (i64.const 7)")
+}
+
+#[test]
+fn what_is_not_granted_is_refused_with_the_line_that_grants_it() {
+    for (bytes, name) in [(digests(), "crypto"), (counts(), "metrics")] {
+        let Err(refused) = factory(&bytes, &configured("ungranted")) else { panic!("{name} was lent") };
+        let text = refused.to_string();
+        assert!(text.contains(&format!("imports `{name}`")), "{text}");
+        assert!(text.contains(&format!("grants = [\"{name}\"]")), "{text}");
+    }
+}
+
+#[test]
+fn a_guest_reaches_crypto() {
+    run(async {
+        let plugin = plugin(&digests(), |plugin| plugin.grants.crypto = true);
+        assert_eq!(error(on_request(&plugin).await.1), PluginError::Failed("0".into()));
+    });
+}
+
+#[test]
+fn a_guest_counts_up_to_its_limit() {
+    let call = |name: &str, series| {
+        let mut configured = configured(name);
+        configured.grants.metrics = true;
+        configured.limits.series = series;
+        let factory = factory(&counts(), &configured).unwrap();
+        run(async { error(on_request(&factory.on_thread(Arc::new(Upstream::default()))).await.1) })
+    };
+    assert_eq!(call("no-series", 0), PluginError::Failed("1".into()));
+    assert_eq!(call("own-numbers", 1), PluginError::Failed("0".into()));
+    let text = super::host().metrics().encode(crate::telemetry::metrics::Format::Plain, &[]);
+    assert!(text.contains("plugin_own_numbers_none_total{plugin=\"own-numbers\"} 7"), "{text}");
+    assert!(!text.contains("plugin_no_series"), "{text}");
+}
+
 /// A log that tests can read.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
