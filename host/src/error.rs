@@ -12,6 +12,18 @@ pub enum Error {
     /// The request is malformed or ambiguous; the text says how.
     #[error("bad request: {0}")]
     BadRequest(Cow<'static, str>),
+    /// The target of the request is longer than allowed.
+    #[error("the request's target is longer than allowed")]
+    TargetTooLong,
+    /// The head of the request is larger, or has more fields, than allowed.
+    #[error("the request's head is larger than allowed")]
+    HeadTooLarge,
+    /// HTTP, but neither 1.0 nor 1.1 nor 2.
+    #[error("the version of HTTP isn't supported")]
+    Version,
+    /// A transfer coding besides `chunked` (RFC 9112, section 6.1).
+    #[error("the request's transfer coding isn't supported")]
+    TransferCoding,
     /// The body is malformed, or the client broke off in it.
     #[error("the request's body is malformed or incomplete")]
     RequestBody,
@@ -100,6 +112,10 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::BadRequest(_)
+            | Self::TargetTooLong
+            | Self::HeadTooLarge
+            | Self::Version
+            | Self::TransferCoding
             | Self::RequestBody
             | Self::RequestTimeout
             | Self::RequestTooLarge

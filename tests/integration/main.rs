@@ -9,3 +9,4 @@ mod passing;
 mod plugins;
 mod reload;
 mod repository;
+mod strictness;

@@ -8,8 +8,12 @@ use super::list::{members, put};
 /// The most fields that `Connection` may name.
 const MAX_OPTIONS: usize = 64;
 
-const HOP_BY_HOP: [HeaderName; 5] = [
+const HOP_BY_HOP: [HeaderName; 8] = [
     HeaderName::from_static("keep-alive"),
+    // What a client and its proxy say to each other (RFC 9110, section 11.7), and this is the proxy.
+    header::PROXY_AUTHENTICATE,
+    HeaderName::from_static("proxy-authentication-info"),
+    header::PROXY_AUTHORIZATION,
     HeaderName::from_static("proxy-connection"),
     HeaderName::from_static("http2-settings"),
     header::TRANSFER_ENCODING,
@@ -123,6 +127,8 @@ mod tests {
             ("trailer", "x-sum"),
             ("keep-alive", "timeout=5"),
             ("proxy-connection", "keep-alive"),
+            ("proxy-authorization", "Basic x"),
+            ("proxy-authenticate", "Basic"),
             ("http2-settings", "AAA"),
             ("upgrade", "h2c"),
             ("transfer-encoding", "chunked"),

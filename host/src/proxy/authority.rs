@@ -10,7 +10,8 @@ use crate::fields::valid_host;
 
 /// Make sure that there is exactly one `Host` field and that it says what the client means:
 ///
-/// - HTTP/1: an absolute-form target's authority replaces `Host` (RFC 9112, section 3.2.2).
+/// - HTTP/1: an absolute-form target's authority replaces `Host` (RFC 9112, section 3.2.2), from which it mustn't
+///   differ but in case and a default port: a proxy before this one may have judged the request by the other.
 /// - HTTP/1.0 without `Host`: the address that the client connected to, since it may not know better.
 /// - HTTP/2: `:authority` becomes `Host`; if both are there, they have to be the same (RFC 9113, section 8.3.1).
 ///
@@ -38,6 +39,9 @@ pub(super) fn settle(parts: &mut Parts, local: SocketAddr) -> Result<(), Error> 
         {
             return Err(Error::BadRequest("Host and :authority differ".into()));
         }
+        (Some(field), Some(authority)) if !is_same(field.as_bytes(), authority, parts.uri.scheme_str()) => {
+            return Err(Error::BadRequest("Host and the target's authority differ".into()));
+        }
         (_, Some(_)) => {}
     }
     let scheme = parts.uri.scheme_str().unwrap_or("http");
@@ -47,6 +51,14 @@ pub(super) fn settle(parts: &mut Parts, local: SocketAddr) -> Result<(), Error> 
     let authority = authority.unwrap_or_default().to_vec();
     check(&authority)?;
     set(parts, &authority)
+}
+
+/// Whether two authorities are the same, with or without the default port of a scheme.
+fn is_same(a: &[u8], b: &[u8], scheme: Option<&str>) -> bool {
+    let port: &[u8] = if scheme == Some("https") { b":443" } else { b":80" };
+    let without =
+        |host: &[u8]| host.strip_suffix(port).or(host.strip_suffix(b":")).unwrap_or(host).to_ascii_lowercase();
+    without(a) == without(b)
 }
 
 fn check(host: &[u8]) -> Result<(), Error> {
@@ -93,11 +105,16 @@ mod tests {
     }
 
     #[test]
-    fn an_absolute_target_replaces_it() {
-        assert_eq!(settled(Version::HTTP_11, "http://b/x", &["a"]).as_deref(), Ok("b"));
+    fn an_absolute_target_has_the_same_host() {
+        assert_eq!(settled(Version::HTTP_11, "http://b/x", &["b"]).as_deref(), Ok("b"));
+        assert_eq!(settled(Version::HTTP_11, "http://b/x", &["B:80"]).as_deref(), Ok("b"));
+        assert_eq!(settled(Version::HTTP_11, "https://b:443/x", &["b"]).as_deref(), Ok("b:443"));
+        for other in ["a", "b:443", "b:8080", "b.c"] {
+            assert_eq!(refused(Version::HTTP_11, "http://b/x", &[other]), "Host and the target's authority differ");
+        }
         assert_eq!(refused(Version::HTTP_11, "http://b/x", &[]), "no Host");
         assert_eq!(refused(Version::HTTP_11, "http://b/x", &["a", "b"]), "several Host fields");
-        assert_eq!(refused(Version::HTTP_11, "http://u:p@b/x", &["b"]), "the Host is malformed");
+        assert_eq!(refused(Version::HTTP_11, "http://u:p@b/x", &["u:p@b"]), "the Host is malformed");
         assert_eq!(refused(Version::HTTP_11, "ftp://b/x", &["b"]), "the target's scheme is neither http nor https");
     }
 

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::fields::{remove_client_fields, remove_hop_by_hop, set_forwarding};
 use crate::plugin::exchange::{Exchange, RequestHead};
 use crate::route::{Outcome, RouteRequest, check_query, normalize};
+use crate::server::Refusal;
 use crate::snapshot::thread::{ThreadRoute, ThreadSnapshot};
 use crate::telemetry::trail::Trail;
 
@@ -51,8 +52,12 @@ pub(super) fn admit(
     let (mut parts, body) = request.into_parts();
     let peer = session.peer(snapshot);
     let (id, request_id) = ids.name(&parts.headers, peer.is_trusted());
+    let is_http1 = parts.version < Version::HTTP_2;
     let refuse = |method: Method, path: &str, error: &Error| {
-        let answer = problem::respond(error, &id, &method, &request_id);
+        let mut answer = problem::respond(error, &id, &method, &request_id);
+        if is_http1 && matches!(error, Error::BadRequest(_)) {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         Box::new(Refused { id: Arc::clone(&id), method, path: path.to_owned(), reason: error.to_string(), answer })
     };
 
@@ -95,6 +100,16 @@ pub(super) fn admit(
         trail: Trail::default(),
     });
     Ok(Admitted { exchange, route: Rc::clone(route), body, request_id })
+}
+
+/// Answer a request whose head isn't accepted.
+pub(super) fn refuse(ids: &Ids, refusal: Refusal) -> Refused {
+    let Refusal { error, method, path } = refusal;
+    let (id, request_id) = ids.name(&HeaderMap::new(), false);
+    let mut answer = problem::respond(&error, &id, &method, &request_id);
+    // Whatever comes after such a head, nobody knows where it begins.
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    Refused { id, method, path, reason: error.to_string(), answer }
 }
 
 /// What this gateway doesn't do yet has to be said, never ignored.

@@ -24,7 +24,7 @@ use http::{Request, Response};
 use crate::body::Body;
 use crate::plugin::chain::Passage;
 use crate::plugin::exchange::Origin;
-use crate::server::{Connection, Handler};
+use crate::server::{Connection, Handler, Refusal};
 use crate::snapshot::thread::ThreadSnapshot;
 use entry::Admitted;
 use leave::leave;
@@ -97,5 +97,17 @@ impl Handler for Proxy {
         session: Rc<Session>,
     ) -> impl Future<Output = Response<Body>> + 'static {
         self.answer(request, session)
+    }
+
+    fn refuse(&self, refusal: Refusal, session: &Session) -> Response<Body> {
+        let start = Instant::now();
+        let snapshot = Rc::clone(&self.snapshot.borrow());
+        let refused = entry::refuse(&self.ids, refusal);
+        let mut request = Request::new(Body::Empty);
+        *request.method_mut() = refused.method.clone();
+        *request.uri_mut() = refused.path.parse().unwrap_or_default();
+        let line = observe::begin(&snapshot, session, &request, start);
+        snapshot.unmatched.record(refused.answer.status(), start.elapsed());
+        observe::refused(&snapshot, line, refused)
     }
 }

@@ -13,6 +13,12 @@ use crate::plugin::exchange::{Exchange, LocalResponse};
 fn row(error: &Error) -> (StatusCode, &str) {
     match error {
         Error::BadRequest(text) => (StatusCode::BAD_REQUEST, text),
+        Error::TargetTooLong => (StatusCode::URI_TOO_LONG, "the target is longer than accepted here"),
+        Error::HeadTooLarge => {
+            (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is larger, or has more fields, than accepted here")
+        }
+        Error::Version => (StatusCode::HTTP_VERSION_NOT_SUPPORTED, "HTTP/1.0, 1.1 and 2 are spoken here"),
+        Error::TransferCoding => (StatusCode::NOT_IMPLEMENTED, "no transfer coding but chunked is supported"),
         Error::RequestBody => (StatusCode::BAD_REQUEST, "the body is malformed or incomplete"),
         Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "credentials are needed here"),
         Error::NotFound => (StatusCode::NOT_FOUND, "nothing is served here"),

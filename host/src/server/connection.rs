@@ -24,9 +24,13 @@ use super::activity::{Activity, Answer, ClientBody, InFlight};
 use super::arrive::{Ends, Entrance};
 use super::detect::{Protocol, detect};
 use super::drain::{Connections, Membership};
+use super::scan::{Guarded, Verdict};
 use super::{Connection, Handler, Settings};
 use crate::body::Body;
 use crate::io::Io;
+
+/// The least that hyper buffers.
+const MIN_BUFFER: usize = 8 << 10;
 
 /// Serves the connections of one thread.
 pub struct Server<H> {
@@ -41,7 +45,8 @@ impl<H: Handler> Server<H> {
         let mut http1 = http1::Builder::new();
         // The activity's time limits stand in for hyper's, which cost a timer for each request and
         // don't tell an idle connection from a slow head.
-        http1.header_read_timeout(None).max_buf_size(settings.max_head);
+        // The scan bounds heads; hyper has to take every head that passed.
+        http1.header_read_timeout(None).max_buf_size(settings.heads.head.saturating_mul(2).max(MIN_BUFFER));
         let mut http2 = http2::Builder::new(LocalExecutor);
         http2
             .timer(TokioTimer::new())
@@ -110,15 +115,18 @@ impl<H: Handler> Server<H> {
         };
         let Ok(Some(protocol)) = protocol else { return };
         let activity = Activity::new();
-        let service = requests(Rc::clone(&self.handler), session, Rc::clone(&activity));
         match protocol {
             Protocol::Http1(seen) => {
                 let io = Io::with_prefix(stream, seen, Rc::clone(&activity.traffic));
-                let http = self.http1.serve_connection(io, service);
+                let verdict = Rc::<Verdict>::default();
+                let io = Guarded::new(io.into_inner(), self.settings.heads, Rc::clone(&verdict));
+                let service = requests(Rc::clone(&self.handler), session, Rc::clone(&activity), Some(verdict));
+                let http = self.http1.serve_connection(TokioIo::new(io), service);
                 Driver::new(http, activity, Rc::clone(&self.settings), membership).await;
             }
             // Boxed, so that the much more common HTTP/1 connections don't pay for its size.
             Protocol::Http2(seen) => {
+                let service = requests(Rc::clone(&self.handler), session, Rc::clone(&activity), None);
                 let io = Io::with_prefix(stream, seen, Rc::clone(&activity.traffic));
                 let http = Box::pin(self.http2.serve_connection(io, service));
                 Driver::new(http, activity, Rc::clone(&self.settings), membership).await;
@@ -132,14 +140,33 @@ fn requests<H: Handler>(
     handler: Rc<H>,
     session: Rc<H::Session>,
     activity: Rc<Activity>,
+    verdict: Option<Rc<Verdict>>,
 ) -> impl Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible, Future: 'static> {
     service_fn(move |request: Request<Incoming>| {
         let in_flight = InFlight::new(&activity);
-        let request =
-            request.map(|body| if body.is_end_stream() { Body::Empty } else { Body::stream(ClientBody(body)) });
-        let answer = Rc::clone(&handler).handle(request, Rc::clone(&session));
-        async move { Ok(answer.await.map(|body| Answer { body, _in_flight: in_flight })) }
+        let answer = match verdict.as_ref().and_then(|verdict| verdict.serve()) {
+            Some(refusal) => Outcome::Refused(handler.refuse(*refusal, &session)),
+            None => {
+                let request =
+                    request.map(|body| if body.is_end_stream() { Body::Empty } else { Body::stream(ClientBody(body)) });
+                // Boxed: it is moved thrice before it starts, and it is large.
+                Outcome::Taken(Box::pin(Rc::clone(&handler).handle(request, Rc::clone(&session))))
+            }
+        };
+        async move {
+            let answer = match answer {
+                Outcome::Refused(answer) => answer,
+                Outcome::Taken(answer) => answer.await,
+            };
+            Ok(answer.map(|body| Answer { body, _in_flight: in_flight }))
+        }
     })
+}
+
+/// What becomes of a request.
+enum Outcome<F> {
+    Refused(Response<Body>),
+    Taken(F),
 }
 
 /// Tasks that hyper starts stay on the thread.
@@ -161,7 +188,7 @@ trait Http: Future<Output = hyper::Result<()>> {
     fn shut_down(self: Pin<&mut Self>);
 }
 
-impl<S> Http for http1::Connection<TokioIo<Io>, S>
+impl<S> Http for http1::Connection<TokioIo<Guarded<Io>>, S>
 where
     S: Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible>,
 {

@@ -10,6 +10,7 @@ mod detect;
 mod drain;
 mod listener;
 mod pump;
+mod scan;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use connection::Server;
 pub use drain::Connections;
 pub use listener::{BindError, Bound, bind};
 pub use pump::{Ending, pump};
+pub use scan::{Limits, Refusal};
 pub use streams::{StreamHandler, serve_stream};
 
 use crate::body::Body;
@@ -45,6 +47,9 @@ pub trait Handler: 'static {
         request: http::Request<Body>,
         session: Rc<Self::Session>,
     ) -> impl Future<Output = http::Response<Body>> + 'static;
+
+    /// Answer a request whose head isn't accepted. The connection is closed after it.
+    fn refuse(&self, refusal: Refusal, session: &Self::Session) -> http::Response<Body>;
 }
 
 /// A client connection, the same for all its requests.
@@ -68,8 +73,8 @@ pub struct Settings {
     pub keep_alive: Duration,
     /// For a client that doesn't read its answer.
     pub stalled: Duration,
-    /// The largest head of an HTTP/1 request in bytes.
-    pub max_head: usize,
+    /// How large heads of HTTP/1 requests may be.
+    pub heads: Limits,
     /// HTTP/2: streams at a time.
     pub max_streams: u32,
 }
@@ -80,7 +85,7 @@ impl Default for Settings {
             head: Duration::from_secs(5),
             keep_alive: Duration::from_secs(75),
             stalled: Duration::from_secs(60),
-            max_head: 64 << 10,
+            heads: Limits { head: 64 << 10, target: 8 << 10, fields: 100 },
             max_streams: 100,
         }
     }

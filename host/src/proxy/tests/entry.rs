@@ -27,7 +27,7 @@ fn hosts_have_to_be_one_and_well_formed() {
                 assert!(answer.body.contains(answer.field("x-request-id").unwrap()), "{}", answer.body);
             }
         }
-        let absolute = ask(&gateway, "GET http://b/x?y HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let absolute = ask(&gateway, "GET http://b/x?y HTTP/1.1\r\nhost: B:80\r\n\r\n").await;
         assert!(absolute.body.starts_with("GET /x?y HTTP/1.1\r\n"), "{}", absolute.body);
         assert_eq!(field(&absolute.body, "host"), Some("b"));
     });

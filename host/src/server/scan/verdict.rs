@@ -1,0 +1,60 @@
+//! What the scan tells those who serve the connection's requests.
+
+use std::cell::{Cell, RefCell};
+
+use http::Method;
+
+use crate::error::Error;
+
+/// The longest text of a request line that is kept for the log.
+const MAX_SHOWN: usize = 256;
+
+/// A request whose head isn't accepted.
+#[derive(Debug)]
+pub struct Refusal {
+    pub error: Error,
+    pub method: Method,
+    /// Printable, and cut if it is long; empty if there is none.
+    pub path: String,
+}
+
+impl Refusal {
+    /// With what can be made out of a head that is known to be bad.
+    pub(super) fn new(error: Error, head: &[u8]) -> Self {
+        let line = head.trim_ascii_start().split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+        let mut words = line.split(|byte| *byte == b' ');
+        let method = words.next().filter(|word| word.len() <= 32).and_then(|word| Method::from_bytes(word).ok());
+        // Without the query, which may hold secrets.
+        let path = words.next().unwrap_or_default().split(|byte| *byte == b'?').next().unwrap_or_default();
+        let path = path.get(..MAX_SHOWN).unwrap_or(path).escape_ascii().to_string();
+        Self { error, method: method.unwrap_or_default(), path }
+    }
+}
+
+/// Shared by the scan of one connection and by who serves its requests.
+#[derive(Debug, Default)]
+pub(in crate::server) struct Verdict {
+    /// Good heads passed on.
+    heads: Cell<u64>,
+    /// Requests served.
+    served: Cell<u64>,
+    refusal: RefCell<Option<Box<Refusal>>>,
+}
+
+impl Verdict {
+    pub(super) fn pass(&self) {
+        self.heads.set(self.heads.get() + 1);
+    }
+
+    /// A request stands in for the one that is refused; it comes after all that were passed on.
+    pub(super) fn refuse(&self, refusal: Refusal) {
+        self.refusal.replace(Some(Box::new(refusal)));
+    }
+
+    /// Whether the next request has to be refused.
+    pub fn serve(&self) -> Option<Box<Refusal>> {
+        let served = self.served.get();
+        self.served.set(served + 1);
+        if served < self.heads.get() { None } else { self.refusal.take() }
+    }
+}
