@@ -10,6 +10,8 @@ use wasmparser::{Parser, Payload};
 const PLUGINS: &[(&str, &[&str], &[&str])] = &[
     ("aggregate", &["http-client"], &["aggregate"]),
     ("api-key", &[], &["authenticate"]),
+    ("jwt", &["clock", "crypto"], &["authenticate"]),
+    ("jwt-remote", &["clock", "crypto", "http-client", "kv"], &["authenticate"]),
     ("least-pending", &[], &["balance"]),
     ("rate-limit", &["limiter"], &["rate-limit"]),
     ("transform", &[], &["on-request", "on-request-body", "on-response", "on-response-body"]),

@@ -10,3 +10,4 @@ mod plugins;
 mod reload;
 mod repository;
 mod strictness;
+mod tokens;
