@@ -41,6 +41,11 @@ impl Endpoints {
         self.0.address(index)
     }
 
+    /// The zone that it is configured to be in; none past the end, or if it has none.
+    pub fn zone(&self, index: u32) -> Option<String> {
+        self.0.zone(index)
+    }
+
     /// All with their index. Each is asked for when it is reached.
     pub fn iter(&self) -> impl Iterator<Item = (u32, Endpoint)> {
         (0..self.len()).filter_map(|index| Some((index, self.get(index)?)))

@@ -160,6 +160,8 @@ pub fn clusters(snapshot: &Snapshot) -> Value {
             json!({
                 "address": endpoint.text(),
                 "weight": member.weight,
+                "priority": member.priority,
+                "zone": member.zone.as_deref(),
                 "healthy": endpoint.is_healthy(),
                 "in_flight": endpoint.in_flight(),
                 "latency_us": endpoint.latency_us(),
@@ -169,8 +171,8 @@ pub fn clusters(snapshot: &Snapshot) -> Value {
         json!({
             "name": &*config.name,
             "balance": match &config.balance {
-                Balance::RoundRobin => Value::from("round-robin"),
                 Balance::Plugin(name) => json!({ "plugin": &**name }),
+                built_in => Value::from(built_in.name()),
             },
             "health_check": config.health_check.as_ref().map(|check| json!({
                 "path": check.path,

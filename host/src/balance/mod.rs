@@ -1,13 +1,22 @@
 //! Choosing an endpoint: the policy trait and the built-in policies. Pure: nothing here knows what an
 //! endpoint really is, opens a connection or reads a clock.
 
-mod round_robin;
+mod balancer;
+mod hash;
+mod levels;
+mod random;
 mod smooth;
+mod table;
+#[cfg(test)]
+mod tests;
 mod weighted;
 
 use std::net::IpAddr;
 
-pub use round_robin::RoundRobin;
+pub use balancer::Balancer;
+pub use hash::cookie_value;
+pub use levels::Preference;
+pub use table::Table;
 pub use weighted::WeightedChoice;
 
 /// The endpoints of a cluster as a policy sees them, by index.
@@ -15,6 +24,17 @@ pub trait View {
     fn len(&self) -> usize;
     /// None past the end.
     fn get(&self, index: usize) -> Option<EndpointView<'_>>;
+
+    /// Differs whenever the number of endpoints, or the weight, ramp, health, zone or priority of one, may have changed; policies
+    /// keep what they have computed as long as it doesn't. None is never the same.
+    fn epoch(&self) -> Option<u64> {
+        None
+    }
+
+    /// For policies that hash.
+    fn table(&self) -> Option<&Table> {
+        None
+    }
 
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -32,10 +52,35 @@ pub struct EndpointView<'a> {
     pub in_flight: u32,
     /// Time to the first byte, moving average in microseconds; 0 if unknown.
     pub latency_us: u64,
-    /// By health checks.
+    /// The same for peak-EWMA: up at once, down with time. 0 if unknown, or if nobody asked for it.
+    pub peak_us: u64,
+    /// By health checks, and not ejected for what it did.
     pub healthy: bool,
     /// Failures in a row.
     pub failures: u32,
+    /// Lower ones first.
+    pub priority: u8,
+    pub zone: Option<&'a str>,
+    /// Thousandths of its weight that count: less than 1,000 in a slow start.
+    pub ramp: u32,
+}
+
+impl<'a> EndpointView<'a> {
+    /// A healthy one that nothing else is known of, of weight 1.
+    pub fn new(address: &'a str) -> Self {
+        Self {
+            address,
+            weight: 1,
+            in_flight: 0,
+            latency_us: 0,
+            peak_us: 0,
+            healthy: true,
+            failures: 0,
+            priority: 0,
+            zone: None,
+            ramp: 1000,
+        }
+    }
 }
 
 /// What an endpoint is wanted for.
@@ -54,6 +99,13 @@ pub struct PickContext<'a> {
 pub trait RequestView {
     fn header(&self, name: &str) -> Option<&[u8]>;
     fn path(&self) -> &str;
+    /// Without the question mark.
+    fn query(&self) -> Option<&str> {
+        None
+    }
+    fn cookie(&self, _name: &str) -> Option<&[u8]> {
+        None
+    }
     /// Subject, issuer, expiry and claims of the identity.
     fn identity(&self) -> Option<IdentityView<'_>>;
 }
@@ -71,4 +123,9 @@ pub struct IdentityView<'a> {
 pub trait Policy {
     /// An index into `endpoints`; none if there is nothing to choose from.
     fn pick(&self, context: &PickContext<'_>, endpoints: &dyn View) -> Option<usize>;
+
+    /// Whether it could pick that endpoint now: what a sticky session asks.
+    fn is_candidate(&self, index: usize, endpoints: &dyn View) -> bool {
+        endpoints.get(index).is_some_and(|endpoint| endpoint.healthy)
+    }
 }

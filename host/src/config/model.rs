@@ -2,6 +2,7 @@
 //! to exist, every default is filled in, every path is absolute. Nothing here reads files.
 
 mod access;
+mod cluster;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 pub use access::{AccessFormat, AccessLog, AccessOutput, AccessWhen, SyslogTarget};
+pub use cluster::{Balance, Cluster, Endpoint, HashKey, HealthCheck, Sticky, Timeouts};
 
 /// One whole configuration.
 #[derive(Debug, Clone)]
@@ -53,6 +55,8 @@ pub struct Server {
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// The pseudonym in `Via` and `CDN-Loop`; unique for a fleet of gateways.
     pub name: Arc<str>,
+    /// Where this gateway is, for clusters that prefer what is near.
+    pub zone: Option<Arc<str>>,
 }
 
 /// `[identity]`: request fields that carry the identity upstream. Removed from every request on
@@ -296,65 +300,6 @@ pub struct Respond {
     pub status: StatusCode,
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub body: bytes::Bytes,
-}
-
-/// `[[cluster]]`
-#[derive(Debug, Clone, PartialEq)]
-pub struct Cluster {
-    pub name: Arc<str>,
-    pub balance: Balance,
-    pub endpoints: Vec<Endpoint>,
-    pub health_check: Option<HealthCheck>,
-    /// `Host` to send instead of the client's.
-    pub host: Option<HeaderValue>,
-    pub timeouts: Timeouts,
-    /// The PROXY protocol header that connections begin with.
-    pub proxy_protocol: Option<crate::proxy_protocol::Version>,
-}
-
-/// `balance = "…"` or `{ plugin = "…" }`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Balance {
-    RoundRobin,
-    /// The named plugin; round-robin when it makes no choice.
-    Plugin(Arc<str>),
-}
-
-/// One entry of `endpoints`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    pub address: SocketAddr,
-    /// At least 1.
-    pub weight: u32,
-}
-
-/// `health_check = { … }`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HealthCheck {
-    pub path: String,
-    pub interval: Duration,
-    pub timeout: Duration,
-    /// Failures in a row that make an endpoint unhealthy. Default 2.
-    pub unhealthy_after: u32,
-    /// Successes in a row that make it healthy again. Default 2.
-    pub healthy_after: u32,
-}
-
-/// `timeouts = { … }` of a cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Timeouts {
-    /// To an open connection. Default 5 s.
-    pub connect: Duration,
-    /// From the request sent to the answer's head. Default 30 s.
-    pub first_byte: Duration,
-    /// Without a byte in either direction of a body. Default 60 s.
-    pub idle: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self { connect: Duration::from_secs(5), first_byte: Duration::from_secs(30), idle: Duration::from_secs(60) }
-    }
 }
 
 /// A text that never shows in logs or messages.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::balance::{PickContext, Policy, RoundRobin, View};
+use crate::balance::{Balancer, PickContext, Policy, View};
 use crate::plugin::role::Plugin;
 use crate::telemetry::metrics::ClusterMetrics;
 
@@ -15,13 +15,13 @@ const LOG_INTERVAL: Duration = Duration::from_secs(1);
 /// One for each cluster and thread.
 pub struct PluginPolicy {
     plugin: Rc<dyn Plugin>,
-    fallback: RoundRobin,
+    fallback: Balancer,
     metrics: Arc<ClusterMetrics>,
     logged: Cell<Option<Instant>>,
 }
 
 impl PluginPolicy {
-    pub fn new(plugin: Rc<dyn Plugin>, fallback: RoundRobin, metrics: Arc<ClusterMetrics>) -> Self {
+    pub fn new(plugin: Rc<dyn Plugin>, fallback: Balancer, metrics: Arc<ClusterMetrics>) -> Self {
         Self { plugin, fallback, metrics, logged: Cell::default() }
     }
 
@@ -48,5 +48,9 @@ impl Policy for PluginPolicy {
         }
         self.metrics.fallback();
         self.fallback.pick(context, endpoints)
+    }
+
+    fn is_candidate(&self, index: usize, endpoints: &dyn View) -> bool {
+        self.fallback.is_candidate(index, endpoints)
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::client::{Client, Clusters};
 use super::policy::PluginPolicy;
-use crate::balance::{Policy, RoundRobin, WeightedChoice};
+use crate::balance::{Policy, WeightedChoice};
 use crate::config::model::{Balance, Config, Destination, Listener, Protocol, Route};
 use crate::plugin::chain::Chain;
 use crate::plugin::http_client::HttpClient;
@@ -108,8 +108,8 @@ impl Views {
         let mut clusters = Vec::with_capacity(snapshot.clusters().len());
         for (cluster, config) in snapshot.clusters().iter().zip(&snapshot.config().clusters) {
             let policy = match &config.balance {
-                Balance::RoundRobin => None,
                 Balance::Plugin(name) => self.plugins.get(name).map(|(_, plugin)| plugin.clone()),
+                _ => None,
             };
             let same = |known: &KnownCluster| {
                 Arc::ptr_eq(&known.cluster, cluster)
@@ -130,7 +130,7 @@ impl Views {
     }
 
     fn cluster(&self, cluster: &Arc<Cluster>, policy: Option<Rc<dyn Plugin>>) -> Rc<ThreadCluster> {
-        let built_in = RoundRobin::starting_at(self.ahead());
+        let built_in = cluster.balancer(self.ahead());
         let policy: Box<dyn Policy> = match policy {
             Some(plugin) => Box::new(PluginPolicy::new(plugin, built_in, self.metrics.cluster(cluster.name()))),
             None => Box::new(built_in),

@@ -76,7 +76,7 @@ pub fn needed(config: &Config) -> Vec<Plugin> {
     let mut dropped: BTreeMap<Arc<str>, Plugin> = BTreeMap::new();
     let by_clusters = config.clusters.iter().filter_map(|cluster| match &cluster.balance {
         Balance::Plugin(name) => Some(name),
-        Balance::RoundRobin => None,
+        _ => None,
     });
     for name in config.routes.iter().flat_map(|route| &route.plugins).chain(by_clusters) {
         if !config.plugin.iter().any(|plugin| plugin.name == *name) {

@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Acquire};
+use std::time::Duration;
 
 use http::HeaderValue;
 
 use super::endpoint::Endpoint;
-use crate::balance::{EndpointView, View};
+use super::sticky::Sticky;
+use crate::balance::{Balancer, EndpointView, Preference, Table, View};
 use crate::config::model;
 use crate::proxy_protocol::Version;
 use crate::telemetry::metrics::ClusterMetrics;
@@ -21,6 +24,13 @@ pub struct Cluster {
     timeouts: model::Timeouts,
     proxy_protocol: Option<Version>,
     health_check: Option<model::HealthCheck>,
+    slow_start: Option<Duration>,
+    sticky: Option<Sticky>,
+    balance: model::Balance,
+    preference: Preference,
+    table: Option<Table>,
+    /// Counts changes of what policies compute from.
+    epoch: Arc<AtomicU64>,
     metrics: Arc<ClusterMetrics>,
 }
 
@@ -30,30 +40,70 @@ pub struct Member {
     pub endpoint: Arc<Endpoint>,
     /// At least 1.
     pub weight: u32,
+    pub priority: u8,
+    pub zone: Option<Arc<str>>,
 }
 
 impl Cluster {
     /// Endpoints that `previous`, the cluster of the same name in the snapshot before, has too are
     /// carried over with their load and health.
     pub fn new(config: &model::Cluster, previous: Option<&Self>, metrics: Arc<ClusterMetrics>) -> Self {
+        let epoch = previous.map_or_else(Arc::default, |previous| Arc::clone(&previous.epoch));
         let known: HashMap<SocketAddr, &Arc<Endpoint>> = previous
             .map(|cluster| cluster.members.iter().map(|member| (member.endpoint.address(), &member.endpoint)).collect())
             .unwrap_or_default();
+        let new = |address| {
+            let endpoint = Endpoint::new(address, Arc::clone(&epoch));
+            // All of them at once, when the gateway starts, need no protection from each other.
+            if config.slow_start.is_some() && previous.is_some() {
+                endpoint.begin_ramp();
+            }
+            Arc::new(endpoint)
+        };
         let members = config.endpoints.iter().map(|endpoint| Member {
-            endpoint: known
-                .get(&endpoint.address)
-                .map_or_else(|| Arc::new(Endpoint::new(endpoint.address)), |known| Arc::clone(known)),
+            endpoint: known.get(&endpoint.address).map_or_else(|| new(endpoint.address), |known| Arc::clone(known)),
             weight: endpoint.weight.max(1),
+            priority: endpoint.priority,
+            zone: endpoint.zone.clone(),
         });
+        let members: Vec<Member> = members.collect();
+        let named: Vec<(&str, u32)> = members.iter().map(|member| (member.endpoint.text(), member.weight)).collect();
+        let table = match &config.balance {
+            model::Balance::RingHash(_) => Some(Table::ring(&named)),
+            model::Balance::Maglev(_) => Some(Table::maglev(&named)),
+            _ => None,
+        };
         Self {
             name: Arc::clone(&config.name),
-            members: members.collect(),
             host: config.host.clone(),
             timeouts: config.timeouts.clone(),
             proxy_protocol: config.proxy_protocol,
             health_check: config.health_check.clone(),
+            slow_start: config.slow_start,
+            sticky: config.sticky.as_ref().map(|sticky| Sticky::new(sticky, &config.name, &named)),
+            balance: config.balance.clone(),
+            preference: Preference { panic_threshold: config.panic_threshold, zone: config.zone.clone() },
+            table,
+            members,
+            epoch,
             metrics,
         }
+    }
+
+    /// Its policy for a thread of that number, if no plugin picks.
+    pub fn balancer(&self, thread: u32) -> Balancer {
+        // Without randomness threads make the same choices, which their numbers still tell apart.
+        let seed = getrandom::u64().unwrap_or_else(|_| u64::from(thread));
+        Balancer::new(&self.balance, self.preference.clone(), thread, seed)
+    }
+
+    /// How long an endpoint takes to get all of its share.
+    pub fn slow_start(&self) -> Option<Duration> {
+        self.slow_start
+    }
+
+    pub(super) fn sticky(&self) -> Option<&Sticky> {
+        self.sticky.as_ref()
     }
 
     pub fn name(&self) -> &Arc<str> {
@@ -93,15 +143,28 @@ impl View for Cluster {
     }
 
     fn get(&self, index: usize) -> Option<EndpointView<'_>> {
-        let Member { endpoint, weight } = self.members.get(index)?;
+        let Member { endpoint, weight, priority, zone } = self.members.get(index)?;
+        let peak_us = if self.balance == model::Balance::PeakEwma { endpoint.peak_us() } else { 0 };
         Some(EndpointView {
             address: endpoint.text(),
             weight: *weight,
             in_flight: endpoint.in_flight(),
             latency_us: endpoint.latency_us(),
+            peak_us,
             healthy: endpoint.is_healthy(),
             failures: endpoint.failures(),
+            priority: *priority,
+            zone: zone.as_deref(),
+            ramp: endpoint.ramp(),
         })
+    }
+
+    fn epoch(&self) -> Option<u64> {
+        Some(self.epoch.load(Acquire))
+    }
+
+    fn table(&self) -> Option<&Table> {
+        self.table.as_ref()
     }
 }
 
@@ -112,15 +175,8 @@ mod tests {
     fn config(ports: &[u16]) -> model::Cluster {
         model::Cluster {
             name: "shop".into(),
-            balance: model::Balance::RoundRobin,
-            endpoints: ports
-                .iter()
-                .map(|port| model::Endpoint { address: ([127, 0, 0, 1], *port).into(), weight: 1 })
-                .collect(),
-            health_check: None,
-            host: None,
-            timeouts: model::Timeouts::default(),
-            proxy_protocol: None,
+            endpoints: ports.iter().map(|port| std::net::SocketAddr::from(([127, 0, 0, 1], *port)).into()).collect(),
+            ..model::Cluster::default()
         }
     }
 
@@ -133,5 +189,6 @@ mod tests {
         assert_eq!(new.get(0).map(|endpoint| endpoint.healthy), Some(false));
         assert_eq!(new.get(1).map(|endpoint| endpoint.healthy), Some(true));
         assert_eq!(new.get(2), None);
+        assert_eq!(old.epoch(), Some(1), "policies look again");
     }
 }

@@ -2,8 +2,14 @@
 //! carried over reloads; every field that changes is an atomic, and no two of them have to agree.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::Release};
+use std::time::{Duration, Instant};
+
+use super::peak::Peak;
+
+/// What a failure counts as in the peak latency: a second.
+const FAILURE_US: u64 = 1_000_000;
 
 /// On a cache line of its own, since all threads write to it.
 #[derive(Debug)]
@@ -13,18 +19,29 @@ pub struct Endpoint {
     failures: AtomicU32,
     latency_us: AtomicU64,
     healthy: AtomicBool,
+    /// Thousandths of its weight that count.
+    ramp: AtomicU32,
+    /// See [`Peak`].
+    peak: Peak,
+    born: Instant,
+    /// Of its cluster: counts changes of health and ramp.
+    epoch: Arc<AtomicU64>,
     address: SocketAddr,
     text: Box<str>,
 }
 
 impl Endpoint {
     /// Healthy until something else is known.
-    pub fn new(address: SocketAddr) -> Self {
+    pub fn new(address: SocketAddr, epoch: Arc<AtomicU64>) -> Self {
         Self {
             in_flight: AtomicU32::new(0),
             failures: AtomicU32::new(0),
             latency_us: AtomicU64::new(0),
             healthy: AtomicBool::new(true),
+            ramp: AtomicU32::new(1000),
+            peak: Peak::default(),
+            born: Instant::now(),
+            epoch,
             address,
             text: address.to_string().into(),
         }
@@ -60,7 +77,34 @@ impl Endpoint {
     }
 
     pub fn set_healthy(&self, healthy: bool) {
-        self.healthy.store(healthy, Relaxed);
+        if self.healthy.swap(healthy, Relaxed) != healthy {
+            self.epoch.fetch_add(1, Release);
+        }
+    }
+
+    /// Thousandths of its weight that count: less than 1,000 in a slow start.
+    pub fn ramp(&self) -> u32 {
+        self.ramp.load(Relaxed)
+    }
+
+    pub(super) fn set_ramp(&self, ramp: u32) {
+        if self.ramp.swap(ramp, Relaxed) != ramp {
+            self.epoch.fetch_add(1, Release);
+        }
+    }
+
+    /// Begin a slow start; the checks' task moves it on.
+    pub(super) fn begin_ramp(&self) {
+        self.set_ramp(super::slow::FIRST);
+    }
+
+    /// Time to the answer's head in microseconds, up at once and down with time; 0 if unknown.
+    pub(super) fn peak_us(&self) -> u64 {
+        self.peak.read(self.age_us())
+    }
+
+    fn age_us(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     pub(super) fn begin(&self) {
@@ -81,12 +125,15 @@ impl Endpoint {
         let old = self.latency_us.load(Relaxed);
         let new = if old == 0 { sample } else { old.saturating_mul(7).saturating_add(sample) / 8 };
         self.latency_us.store(new.max(1), Relaxed);
+        self.peak.add(sample, self.age_us());
     }
 
     /// A request failed, and it was the endpoint's fault.
     pub(super) fn failed(&self) {
         let failures = self.failures.load(Relaxed);
         self.failures.store(failures.saturating_add(1), Relaxed);
+        // Who fails fast must not look fast.
+        self.peak.add(FAILURE_US, self.age_us());
     }
 }
 
@@ -95,7 +142,7 @@ mod tests {
     use super::*;
 
     fn endpoint() -> Endpoint {
-        Endpoint::new(SocketAddr::from(([127, 0, 0, 1], 80)))
+        Endpoint::new(SocketAddr::from(([127, 0, 0, 1], 80)), Arc::default())
     }
 
     #[test]

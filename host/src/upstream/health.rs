@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::cluster::Cluster;
 use super::endpoint::Endpoint;
+use super::slow;
 use crate::config::model::HealthCheck;
 use crate::proxy_protocol::{self, Version};
 
@@ -25,6 +26,11 @@ use crate::proxy_protocol::{self, Version};
 pub async fn run(clusters: Vec<Arc<Cluster>>) {
     let mut checks = JoinSet::new();
     for cluster in clusters {
+        if let Some(window) = cluster.slow_start() {
+            for member in cluster.members() {
+                checks.spawn(slow::run(Arc::clone(&member.endpoint), window));
+            }
+        }
         let Some(check) = cluster.health_check() else {
             cluster.members().iter().for_each(|member| member.endpoint.set_healthy(true));
             continue;
@@ -35,6 +41,7 @@ pub async fn run(clusters: Vec<Arc<Cluster>>) {
                 Arc::clone(&member.endpoint),
                 check.clone(),
                 Greeting { host: cluster.host().cloned(), proxy_protocol: cluster.proxy_protocol() },
+                cluster.slow_start().is_some(),
             ));
         }
     }
@@ -49,7 +56,7 @@ struct Greeting {
 }
 
 /// Check one endpoint for ever.
-async fn watch(cluster: Arc<str>, endpoint: Arc<Endpoint>, check: HealthCheck, greeting: Greeting) {
+async fn watch(cluster: Arc<str>, endpoint: Arc<Endpoint>, check: HealthCheck, greeting: Greeting, slow_start: bool) {
     let host = greeting.host.or_else(|| HeaderValue::from_str(endpoint.text()).ok());
     let greeting = Greeting { host, ..greeting };
     let mut row = Row::default();
@@ -58,6 +65,9 @@ async fn watch(cluster: Arc<str>, endpoint: Arc<Endpoint>, check: HealthCheck, g
     loop {
         let well = tokio::time::timeout(check.timeout, probe(&endpoint, &check, &greeting)).await.unwrap_or(false);
         if let Some(healthy) = row.add(well, endpoint.is_healthy(), &check) {
+            if healthy && slow_start {
+                endpoint.begin_ramp();
+            }
             endpoint.set_healthy(healthy);
             let endpoint = endpoint.text();
             if healthy {

@@ -6,8 +6,11 @@ mod connection;
 mod dial;
 mod endpoint;
 pub mod health;
+mod peak;
 mod pool;
 mod send;
+mod slow;
+mod sticky;
 mod stream;
 #[cfg(test)]
 pub(crate) mod tests;

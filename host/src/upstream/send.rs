@@ -11,7 +11,7 @@ use super::cluster::{Cluster, Member};
 use super::connection::{Connection, Cut};
 use super::pool::{EndpointPool, Pool};
 use super::stream::{Download, InFlight, Upload};
-use crate::balance::{IdentityView, PickContext, Policy, RequestView, View};
+use crate::balance::{IdentityView, PickContext, Policy, RequestView, View, cookie_value};
 use crate::body::Body;
 use crate::error::{Error, Fault};
 use crate::fields::remove_hop_by_hop;
@@ -50,6 +50,15 @@ impl RequestView for Seen<'_> {
 
     fn path(&self) -> &str {
         self.request.uri().path()
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.request.uri().query()
+    }
+
+    fn cookie(&self, name: &str) -> Option<&[u8]> {
+        let fields = self.request.headers().get_all(http::header::COOKIE);
+        fields.iter().find_map(|field| cookie_value(field.as_bytes(), name))
     }
 
     fn identity(&self) -> Option<IdentityView<'_>> {
@@ -96,12 +105,18 @@ impl ThreadCluster {
                 client: caller.client,
                 request: Some(&seen),
             };
-            let Some(index) = self.pick(&context) else { return Err(last) };
+            let session = self.session(&context);
+            let Some(index) = session.or_else(|| self.pick(&context)) else { return Err(last) };
             let begun = caller.trail.and_then(Trail::begin);
             let sent = self.send_to(index, request).await;
             self.note(caller.trail, begun, index, &sent);
             match sent {
-                Ok(answer) => return Ok(answer),
+                Ok(mut answer) => {
+                    if let Some(sticky) = self.cluster.sticky().filter(|_| session.is_none()) {
+                        sticky.keep(index, answer.headers_mut());
+                    }
+                    return Ok(answer);
+                }
                 Err((error, Some(unsent))) if attempt < MAX_ENDPOINTS => {
                     request = unsent;
                     last = error;
@@ -127,6 +142,13 @@ impl ThreadCluster {
             status: sent.as_ref().ok().map(|answer| answer.status().as_u16()),
             duration: start.elapsed(),
         });
+    }
+
+    /// The endpoint that the request's session is with, if it is one to ask.
+    fn session(&self, context: &PickContext<'_>) -> Option<usize> {
+        let index = self.cluster.sticky()?.find(context.request?)?;
+        let fit = !context.tried.contains(&index) && self.policy.is_candidate(index, &*self.cluster);
+        fit.then_some(index)
     }
 
     /// An endpoint that wasn't tried, by the policy or, if it insists on one that was, the next one.

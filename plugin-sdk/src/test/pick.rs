@@ -33,6 +33,12 @@ impl TestPick {
         self.with(|pick| pick.endpoints.push(endpoint))
     }
 
+    /// The endpoint of that index is in a zone.
+    #[must_use]
+    pub fn zone(self, index: u32, zone: &str) -> Self {
+        self.with(|pick| drop(pick.zones.insert(index, zone.into())))
+    }
+
     /// This exchange has tried that endpoint; the attempt is counted.
     #[must_use]
     pub fn tried(self, index: u32) -> Self {

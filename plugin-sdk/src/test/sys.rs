@@ -172,6 +172,7 @@ fields!(Response, response_fields);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pick {
     pub(super) endpoints: Vec<Endpoint>,
+    pub(super) zones: std::collections::BTreeMap<u32, String>,
     pub(super) tried: Vec<u32>,
     pub(super) client: Option<String>,
     pub(super) identity: Option<Identity>,
@@ -214,6 +215,10 @@ impl PickContext {
 impl EndpointList {
     pub(crate) fn len(&self) -> u32 {
         self.0.endpoints.len() as u32
+    }
+
+    pub(crate) fn zone(&self, index: u32) -> Option<String> {
+        self.0.zones.get(&index).cloned()
     }
 
     pub(crate) fn get(&self, index: u32) -> Option<Endpoint> {

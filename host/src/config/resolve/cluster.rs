@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Context, plugin};
-use crate::config::model::{Balance, Cluster, Endpoint};
+use crate::config::model::{Balance, Cluster};
 use crate::config::network::reaches;
 use crate::config::problem::{At, Fault, Problems, quote};
 use crate::config::written::{self, Written};
@@ -13,7 +13,7 @@ use crate::config::written::{self, Written};
 pub(super) fn check_endpoints(written: &Written, problems: &Problems) {
     for cluster in &written.clusters {
         for endpoint in &cluster.endpoints {
-            let target = endpoint.value.0;
+            let target = endpoint.value.address;
             let admin = written.admin.as_ref().and_then(|admin| admin.address.as_ref());
             let admin =
                 admin.filter(|admin| reaches(target, admin.value)).map(|admin| format!("[admin], at {}", admin.place));
@@ -55,21 +55,27 @@ pub(super) fn check_proxy_protocol(written: &Written, problems: &Problems) {
     }
 }
 
-pub(super) fn resolve(written: &written::Cluster, context: &Context<'_>) -> Option<Cluster> {
+/// `zone` is the gateway's own.
+pub(super) fn resolve(written: &written::Cluster, zone: Option<&Arc<str>>, context: &Context<'_>) -> Option<Cluster> {
+    let subject = &written.head.subject;
     let balance = match &written.balance {
-        written::Balance::RoundRobin => Balance::RoundRobin,
+        written::Balance::BuiltIn(balance) => balance.clone(),
         written::Balance::Plugin(name) => {
-            Balance::Plugin(plugin::named(name, &format!("{}: balance.plugin", written.head.subject), context)?)
+            Balance::Plugin(plugin::named(name, &format!("{subject}: balance.plugin"), context)?)
         }
     };
+    if let Some(prefer) = written.prefer_zone.as_ref().filter(|_| zone.is_none()) {
+        let fault = Fault::new("the gateway's own zone isn't known", "add server.zone = \"NAME\"");
+        context.problems.add(&prefer.place, format!("{subject}: prefer_zone"), fault);
+    }
     Some(Cluster {
         name: Arc::clone(&written.head.name.as_ref()?.value),
         balance,
-        endpoints: written
-            .endpoints
-            .iter()
-            .map(|endpoint| Endpoint { address: endpoint.value.0, weight: endpoint.value.1 })
-            .collect(),
+        sticky: written.sticky.clone(),
+        panic_threshold: written.panic_threshold,
+        zone: zone.filter(|_| written.prefer_zone.is_some()).cloned(),
+        slow_start: written.slow_start,
+        endpoints: written.endpoints.iter().map(|endpoint| endpoint.value.clone()).collect(),
         health_check: written.health_check.clone(),
         host: written.host.clone(),
         timeouts: written.timeouts.clone(),

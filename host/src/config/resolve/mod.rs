@@ -72,7 +72,11 @@ pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Pro
         plugins: PluginDirectory { directory, cache },
         listeners: listener::resolve(&written.listeners, &context),
         routes: written.routes.iter().filter_map(|route| route::resolve(route, &context)).collect(),
-        clusters: written.clusters.iter().filter_map(|cluster| cluster::resolve(cluster, &context)).collect(),
+        clusters: written
+            .clusters
+            .iter()
+            .filter_map(|cluster| cluster::resolve(cluster, written.server.zone.as_ref(), &context))
+            .collect(),
         plugin: written.plugin.iter().filter_map(|plugin| plugin::resolve(plugin, &context)).collect(),
     };
     (problems.len() == 0).then_some(config)

@@ -41,6 +41,7 @@ pub(super) fn server(written: &Written, path: &Path) -> Server {
         drain: written.drain.unwrap_or(DRAIN),
         trusted_proxies: written.trusted_proxies.clone(),
         name: written.name.clone().unwrap_or_else(|| default_name(path).into()),
+        zone: written.zone.clone(),
     }
 }
 

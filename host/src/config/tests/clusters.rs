@@ -1,7 +1,7 @@
 //! `[[cluster]]`
 
 use super::*;
-use crate::config::model::{Balance, Cluster};
+use crate::config::model::{Balance, Cluster, HashKey};
 
 const LISTENER: &str = "[[listener]]\nname = \"a\"\naddress = \"0.0.0.0:8080\"\n";
 
@@ -66,7 +66,7 @@ fn endpoints_are_addresses() {
             "sluice.toml:15: cluster \"c\": endpoints.weight: expected a whole number from 1 to 65535, found 0; \
              write a number from 1 to 65535",
             "sluice.toml:16: cluster \"c\": endpoints: unknown key \"weigth\"; did you mean \"weight\"? \
-             (valid keys: address, weight)",
+             (valid keys: address, weight, priority, zone)",
             "sluice.toml:16: cluster \"c\": endpoints: missing key \"address\"; add address = \"127.0.0.1:9001\"",
         ],
     );
@@ -125,22 +125,44 @@ fn policies() {
     let refused = |value: &str, rest: &str| {
         assert_eq!(balance(value).unwrap_err(), [format!("sluice.toml:7: cluster \"c\": {rest}")]);
     };
-    for later in ["random", "least-request", "peak-ewma", "ring-hash", "maglev"] {
-        let message = format!(
-            "balance: the policy \"{later}\" is not supported in this version; use \"round-robin\" or {{ plugin = \"NAME\" }}"
-        );
-        refused(&format!("\"{later}\""), &message);
+    let valid = "round-robin, random, least-request, peak-ewma, ring-hash, maglev";
+    for (wrong, near) in [("roundrobin", "round-robin"), ("leastconn", "least-request"), ("maglef", "maglev")] {
+        let message = format!("balance: unknown policy \"{wrong}\"; did you mean \"{near}\"? (valid: {valid})");
+        refused(&format!("\"{wrong}\""), &message);
     }
     refused(
-        "\"roundrobin\"",
-        "balance: unknown policy \"roundrobin\"; did you mean \"round-robin\"? (valid: round-robin, { plugin = \"NAME\" })",
+        "5",
+        "balance: expected a policy, found an integer; \
+         write \"round-robin\", { policy = \"maglev\", hash = \"client\" } or { plugin = \"NAME\" }",
     );
-    refused("5", "balance: expected a policy, found an integer; write \"round-robin\" or { plugin = \"NAME\" }");
+    refused(
+        "{ policy = \"random\", hash = \"client\" }",
+        "balance.hash: the policy \"random\" doesn't hash; remove it, or use \"ring-hash\" or \"maglev\"",
+    );
     refused("{}", "balance: missing key \"plugin\"; add plugin = \"NAME\"");
     let found = balance("{ plugin = \"least\" }").unwrap_err().join("\n");
     let start = "sluice.toml:7: cluster \"c\": balance.plugin: there is no plugin \"least\"; \
                  add a [[plugin]] of that name, or put least.wasm into ";
     assert!(found.starts_with(start), "{found}");
+}
+
+#[test]
+fn policies_that_hash() {
+    let balance = |value: &str| cluster(&format!("endpoints = [\"127.0.0.1:1\"]\nbalance = {value}")).unwrap().balance;
+    assert_eq!(balance("\"peak-ewma\""), Balance::PeakEwma);
+    assert_eq!(balance("\"ring-hash\""), Balance::RingHash(vec![HashKey::Client]));
+    let keys = vec![HashKey::Cookie("id".into()), HashKey::Query("q".into()), HashKey::Path, HashKey::Identity];
+    let written = "{ policy = \"maglev\", hash = [{ cookie = \"id\" }, { query = \"q\" }, \"path\", \"identity\"] }";
+    assert_eq!(balance(written), Balance::Maglev(keys));
+}
+
+#[test]
+fn zones_and_weights_are_checked() {
+    let found = cluster("endpoints = [{ address = \"127.0.0.1:1\", weight = 0, priority = 300 }]\nprefer_zone = true");
+    let found = found.unwrap_err().join("\n");
+    for part in ["endpoints.weight: expected a whole number from 1", "endpoints.priority: ", "add server.zone"] {
+        assert!(found.contains(part), "{part}: {found}");
+    }
 }
 
 #[test]

@@ -1,37 +1,32 @@
 //! `[[cluster]]`
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
 use toml::de::DeValue;
 
+use super::balance::{self, Balance};
 use super::{Head, keys};
 use crate::config::document::Node;
 use crate::config::entry::Entry;
-use crate::config::model::{HealthCheck, Timeouts};
+use crate::config::model::{Endpoint, HealthCheck, Sticky, Timeouts};
 use crate::config::problem::{At, Fault, quote};
-use crate::config::{network, suggest, values};
+use crate::config::{network, values};
 use crate::proxy_protocol::Version;
 
 pub(in crate::config) struct Cluster {
     pub head: Head,
     pub balance: Balance,
-    /// Addresses with weights.
-    pub endpoints: Vec<At<(SocketAddr, u32)>>,
+    pub sticky: Option<Sticky>,
+    pub panic_threshold: u8,
+    /// With the value that is written, if it is true.
+    pub prefer_zone: Option<At<bool>>,
+    pub slow_start: Option<Duration>,
+    pub endpoints: Vec<At<Endpoint>>,
     pub health_check: Option<HealthCheck>,
     pub host: Option<HeaderValue>,
     pub timeouts: Timeouts,
     pub proxy_protocol: Option<Version>,
-}
-
-/// `balance` with the plugin not yet looked up.
-#[derive(Default)]
-pub(in crate::config) enum Balance {
-    #[default]
-    RoundRobin,
-    Plugin(At<Arc<str>>),
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -44,7 +39,14 @@ impl Cluster {
         let entry = entry.clone().allow(&keys::CLUSTER);
         Self {
             head: Head::read(&entry, "\"NAME\""),
-            balance: read_balance(&entry),
+            balance: Balance::read(&entry),
+            sticky: balance::read_sticky(&entry),
+            panic_threshold: entry
+                .read("panic_threshold", values::count(0, 100))
+                .and_then(|percent| u8::try_from(percent.value).ok())
+                .unwrap_or_default(),
+            prefer_zone: entry.read("prefer_zone", values::boolean).filter(|prefer| prefer.value),
+            slow_start: entry.read("slow_start", values::duration(SECOND, HOUR)).map(|window| window.value),
             endpoints: read_endpoints(&entry),
             health_check: read_health_check(&entry),
             host: entry.read("host", network::host_field).map(|host| host.value),
@@ -56,40 +58,7 @@ impl Cluster {
     }
 }
 
-fn read_balance(entry: &Entry<'_>) -> Balance {
-    const LATER: [&str; 9] = [
-        "random",
-        "least-request",
-        "least-pending",
-        "least-connections",
-        "peak-ewma",
-        "ring-hash",
-        "maglev",
-        "hash",
-        "sticky",
-    ];
-    const EXAMPLE: &str = "write \"round-robin\" or { plugin = \"NAME\" }";
-    let Some(node) = entry.node("balance") else { return Balance::default() };
-    if let DeValue::Table(_) = node.value {
-        let table = entry.inner(node, "balance", EXAMPLE).map(|table| table.allow(&keys::BALANCE));
-        let plugin = table.and_then(|table| table.require("plugin", "\"NAME\"", values::name));
-        return plugin.map_or(Balance::RoundRobin, Balance::Plugin);
-    }
-    entry.read("balance", |node| match values::text(node, "a policy", EXAMPLE)? {
-        "round-robin" => Ok(()),
-        later if LATER.contains(&later) => Err(Fault::unsupported(
-            format!("the policy {}", quote(later)),
-            "use \"round-robin\" or { plugin = \"NAME\" }",
-        )),
-        other => Err(Fault::new(
-            format!("unknown policy {}", quote(other)),
-            suggest::remedy(other, "valid", &["round-robin", "{ plugin = \"NAME\" }"]),
-        )),
-    });
-    Balance::RoundRobin
-}
-
-fn read_endpoints(entry: &Entry<'_>) -> Vec<At<(SocketAddr, u32)>> {
+fn read_endpoints(entry: &Entry<'_>) -> Vec<At<Endpoint>> {
     if !entry.has("endpoints") {
         let fault = Fault::new("missing key \"endpoints\"", format!("add endpoints = {ENDPOINTS_EXAMPLE}"));
         entry.report(&entry.place, "", fault);
@@ -100,11 +69,11 @@ fn read_endpoints(entry: &Entry<'_>) -> Vec<At<(SocketAddr, u32)>> {
             Fault::new("expected at least one endpoint, found none", format!("write endpoints = {ENDPOINTS_EXAMPLE}"));
         entry.report(&items.place, "endpoints", fault);
     }
-    let mut endpoints: Vec<At<(SocketAddr, u32)>> = Vec::with_capacity(items.value.len());
+    let mut endpoints: Vec<At<Endpoint>> = Vec::with_capacity(items.value.len());
     for endpoint in items.value.into_iter().filter_map(|node| read_endpoint(entry, node)) {
-        match endpoints.iter().find(|other| other.value.0 == endpoint.value.0) {
+        match endpoints.iter().find(|other| other.value.address == endpoint.value.address) {
             Some(other) => {
-                let message = format!("{} is there twice, first on line {}", endpoint.value.0, other.place.line);
+                let message = format!("{} is there twice, first on line {}", endpoint.value.address, other.place.line);
                 let remedy = "remove one of the two, or give it a weight";
                 entry.report(&endpoint.place, "endpoints", Fault::new(message, remedy));
             }
@@ -115,14 +84,17 @@ fn read_endpoints(entry: &Entry<'_>) -> Vec<At<(SocketAddr, u32)>> {
 }
 
 /// `"127.0.0.1:9001"` or `{ address = "127.0.0.1:9001", weight = 2 }`
-fn read_endpoint(entry: &Entry<'_>, node: Node<'_>) -> Option<At<(SocketAddr, u32)>> {
+fn read_endpoint(entry: &Entry<'_>, node: Node<'_>) -> Option<At<Endpoint>> {
     let DeValue::Table(_) = node.value else {
-        return entry.parse(node, "endpoints", |node| Ok((network::endpoint_address(node)?, 1)));
+        return entry.parse(node, "endpoints", |node| Ok(network::endpoint_address(node)?.into()));
     };
     let table = entry.inner(node, "endpoints", ENDPOINTS_EXAMPLE)?.allow(&keys::ENDPOINT);
     let weight = table.read("weight", values::count(1, 65_535)).map_or(1, |weight| weight.value);
+    let priority = table.read("priority", values::count(0, 127)).and_then(|priority| u8::try_from(priority.value).ok());
+    let zone = table.read("zone", values::name).map(|zone| zone.value);
     let address = table.require("address", "\"127.0.0.1:9001\"", network::endpoint_address)?;
-    Some(At { value: (address.value, weight), place: address.place })
+    let value = Endpoint { address: address.value, weight, priority: priority.unwrap_or_default(), zone };
+    Some(At { value, place: address.place })
 }
 
 fn read_health_check(entry: &Entry<'_>) -> Option<HealthCheck> {

@@ -30,7 +30,7 @@ pub const ACCESS_LOG: Keys = Keys { known: &["output", "format", "fields", "when
 pub const ACCESS_OUTPUT: Keys = Keys { known: &["file", "rotate", "keep", "syslog", "facility"], later: &[] };
 
 /// `[server]`
-pub const SERVER: Keys = Keys { known: &["threads", "drain", "trusted_proxies", "name"], later: &[] };
+pub const SERVER: Keys = Keys { known: &["threads", "drain", "trusted_proxies", "name", "zone"], later: &[] };
 
 /// `[identity]`
 pub const IDENTITY: Keys = Keys { known: &["subject", "issuer", "claims"], later: &[] };
@@ -97,15 +97,33 @@ pub const RESPOND: Keys = Keys { known: &["status", "headers", "body"], later: &
 
 /// `[[cluster]]`
 pub const CLUSTER: Keys = Keys {
-    known: &["name", "balance", "endpoints", "health_check", "host", "timeouts", "proxy_protocol"],
+    known: &[
+        "name",
+        "balance",
+        "sticky",
+        "panic_threshold",
+        "prefer_zone",
+        "slow_start",
+        "endpoints",
+        "health_check",
+        "host",
+        "timeouts",
+        "proxy_protocol",
+    ],
     later: &["protocol", "tls", "retries", "discovery", "limits"],
 };
 
 /// `balance` of a cluster, as a table
-pub const BALANCE: Keys = Keys { known: &["plugin"], later: &[] };
+pub const BALANCE: Keys = Keys { known: &["policy", "hash", "plugin"], later: &[] };
+
+/// `balance.hash`, each as a table
+pub const HASH: Keys = Keys { known: &["header", "cookie", "query"], later: &[] };
+
+/// `sticky` of a cluster
+pub const STICKY: Keys = Keys { known: &["cookie", "max_age", "secure"], later: &[] };
 
 /// `endpoints` of a cluster, each as a table
-pub const ENDPOINT: Keys = Keys { known: &["address", "weight"], later: &[] };
+pub const ENDPOINT: Keys = Keys { known: &["address", "weight", "priority", "zone"], later: &[] };
 
 /// `health_check` of a cluster
 pub const HEALTH_CHECK: Keys =
@@ -116,7 +134,7 @@ pub const TIMEOUTS: Keys = Keys { known: &["connect", "first_byte", "idle"], lat
 
 /// All of them, to check that each is documented.
 #[cfg(test)]
-pub(in crate::config) const ALL: [&Keys; 20] = [
+pub(in crate::config) const ALL: [&Keys; 22] = [
     &TOP,
     &ADMIN,
     &ACCESS_LOG,
@@ -134,6 +152,8 @@ pub(in crate::config) const ALL: [&Keys; 20] = [
     &RESPOND,
     &CLUSTER,
     &BALANCE,
+    &HASH,
+    &STICKY,
     &ENDPOINT,
     &HEALTH_CHECK,
     &TIMEOUTS,

@@ -5,6 +5,7 @@
 //! quotes values that may be secret.
 
 mod access;
+mod balance;
 mod cluster;
 pub(super) mod keys;
 mod listener;
@@ -14,7 +15,8 @@ mod server;
 
 use std::sync::Arc;
 
-pub(super) use cluster::{Balance, Cluster};
+pub(super) use balance::Balance;
+pub(super) use cluster::Cluster;
 pub(super) use listener::{Listener, Protocol};
 pub(super) use plugin::Plugin;
 pub(super) use route::{Destination, Route};

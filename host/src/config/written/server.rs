@@ -55,6 +55,7 @@ pub(in crate::config) struct Server {
     pub drain: Option<Duration>,
     pub trusted_proxies: Vec<IpNet>,
     pub name: Option<Arc<str>>,
+    pub zone: Option<Arc<str>>,
 }
 
 impl Server {
@@ -72,6 +73,7 @@ impl Server {
                 .map(|networks| networks.value.into_iter().map(|network| network.value).collect())
                 .unwrap_or_default(),
             name: entry.read("name", network::token).map(|name| name.value),
+            zone: entry.read("zone", values::name).map(|zone| zone.value),
         }
     }
 }

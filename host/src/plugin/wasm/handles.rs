@@ -326,6 +326,10 @@ impl endpoints::HostEndpointList for Guest {
         self.pick(&this, |pick| pick.endpoints.get(index as usize).map(|endpoint| endpoint.address.to_owned()))
     }
 
+    fn zone(&mut self, this: Resource<EndpointsHandle>, index: u32) -> wasmtime::Result<Option<String>> {
+        self.pick(&this, |pick| pick.endpoints.get(index as usize)?.zone.map(str::to_owned))
+    }
+
     fn drop(&mut self, _: Resource<EndpointsHandle>) -> wasmtime::Result<()> {
         self.dropped();
         Ok(())

@@ -46,12 +46,9 @@ fn thread_cluster(config: &model::Cluster) -> ThreadCluster {
 fn config(addresses: &[SocketAddr], timeouts: model::Timeouts) -> model::Cluster {
     model::Cluster {
         name: "test".into(),
-        balance: model::Balance::RoundRobin,
-        endpoints: addresses.iter().map(|address| model::Endpoint { address: *address, weight: 1 }).collect(),
-        health_check: None,
-        host: None,
+        endpoints: addresses.iter().map(|address| (*address).into()).collect(),
         timeouts,
-        proxy_protocol: None,
+        ..model::Cluster::default()
     }
 }
 

@@ -145,7 +145,7 @@ impl View for Endpoints {
 
     fn get(&self, index: usize) -> Option<EndpointView<'_>> {
         let in_flight = *self.0.get(index)?;
-        Some(EndpointView { address: "192.0.2.1:80", weight: 1, in_flight, latency_us: 0, healthy: true, failures: 0 })
+        Some(EndpointView { in_flight, ..EndpointView::new("192.0.2.1:80") })
     }
 }
 
