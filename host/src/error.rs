@@ -83,6 +83,12 @@ pub enum Error {
     /// The endpoint stopped taking the request's body for `timeouts.idle`.
     #[error("endpoint stalled")]
     UpstreamStalled,
+    /// No whole answer within `timeouts.request`.
+    #[error("no answer in the time for the whole request")]
+    Deadline,
+    /// The cluster has as many requests as `limits` allow, and as many that wait.
+    #[error("too many requests at once")]
+    Overloaded,
     /// The answer's body broke off while a plugin waited for all of it.
     #[error("endpoint's answer broke off")]
     ResponseBody,
@@ -135,6 +141,8 @@ impl Error {
             | Self::Malformed
             | Self::FirstByteTimeout
             | Self::UpstreamStalled
+            | Self::Deadline
+            | Self::Overloaded
             | Self::ResponseBody
             | Self::ResponseTooLarge
             | Self::ResponseCoding => Fault::Upstream,

@@ -6,12 +6,13 @@ use serde_json::{Map, Value, json};
 
 use super::Source;
 use crate::config::model::{
-    Balance, Cluster, Destination, HostPattern, Isolation, Match, OnError, Route, ValuePattern,
+    Balance, Cluster, Destination, HostPattern, Isolation, Match, OnError, Probe, Route, ValuePattern,
 };
 use crate::snapshot::Snapshot;
 use crate::snapshot::status::{PluginStatus, Status};
 use crate::telemetry::metrics::Reload;
 use crate::telemetry::refusals::Refusal;
+use crate::upstream::{Endpoint, Why};
 
 /// The configuration, and what is wrong.
 pub fn status<S: Source>(source: &S, snapshot: &Snapshot) -> Value {
@@ -153,6 +154,16 @@ pub fn refusals(refusals: &[Refusal]) -> Value {
     json!({ "refusals": described.collect::<Vec<_>>() })
 }
 
+/// Why an endpoint isn't asked, or not as much as it could be.
+fn reason(endpoint: &Endpoint) -> Option<&'static str> {
+    match endpoint.state() {
+        "unhealthy" => Some("health-check"),
+        "ejected" => endpoint.ejected().map(Why::name),
+        "warming" => Some("slow-start"),
+        _ => None,
+    }
+}
+
 pub fn clusters(snapshot: &Snapshot) -> Value {
     let described = snapshot.clusters().iter().zip(&snapshot.config().clusters).map(|(cluster, config)| {
         let endpoints = cluster.members().iter().map(|member| {
@@ -163,9 +174,14 @@ pub fn clusters(snapshot: &Snapshot) -> Value {
                 "priority": member.priority,
                 "zone": member.zone.as_deref(),
                 "healthy": endpoint.is_healthy(),
+                "state": endpoint.state(),
+                "reason": reason(endpoint),
                 "in_flight": endpoint.in_flight(),
                 "latency_us": endpoint.latency_us(),
                 "failures": endpoint.failures(),
+                "requests": endpoint.requests(),
+                "failed_requests": endpoint.failed_requests(),
+                "last_error": endpoint.last_error().map(|(error, at)| json!({ "error": error, "at": at })),
             })
         });
         json!({
@@ -175,7 +191,10 @@ pub fn clusters(snapshot: &Snapshot) -> Value {
                 built_in => Value::from(built_in.name()),
             },
             "health_check": config.health_check.as_ref().map(|check| json!({
-                "path": check.path,
+                "path": match &check.probe {
+                    Probe::Http { path, .. } => Some(path),
+                    Probe::Tcp => None,
+                },
                 "interval_ms": u64::try_from(check.interval.as_millis()).unwrap_or(u64::MAX),
             })),
             "endpoints": endpoints.collect::<Vec<_>>(),

@@ -12,7 +12,10 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 pub use access::{AccessFormat, AccessLog, AccessOutput, AccessWhen, SyslogTarget};
-pub use cluster::{Balance, Cluster, Endpoint, HashKey, HealthCheck, Sticky, Timeouts};
+pub use cluster::{
+    Balance, Cluster, ClusterLimits, Endpoint, HashKey, HealthCheck, OutlierDetection, Probe, Retries, Statuses,
+    Sticky, Timeouts,
+};
 
 /// One whole configuration.
 #[derive(Debug, Clone)]

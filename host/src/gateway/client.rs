@@ -105,7 +105,9 @@ async fn send(
 
 fn why(error: Error) -> ClientError {
     match error {
-        Error::ConnectTimeout | Error::FirstByteTimeout | Error::UpstreamStalled => ClientError::Timeout,
+        Error::ConnectTimeout | Error::FirstByteTimeout | Error::UpstreamStalled | Error::Deadline => {
+            ClientError::Timeout
+        }
         _ => ClientError::Unavailable,
     }
 }

@@ -106,6 +106,7 @@ impl Shared {
                 address: member.endpoint.text().to_owned(),
                 healthy: member.endpoint.is_healthy(),
                 in_flight: member.endpoint.in_flight(),
+                state: member.endpoint.state(),
             };
             cluster.members().iter().map(sample).collect::<Vec<_>>()
         };

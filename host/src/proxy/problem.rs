@@ -37,7 +37,8 @@ fn row(error: &Error) -> (StatusCode, &str) {
         Error::ResponseTooLarge | Error::ResponseCoding => {
             (StatusCode::BAD_GATEWAY, "the service gave an answer that can't be handled here")
         }
-        Error::ConnectTimeout | Error::FirstByteTimeout | Error::UpstreamStalled => {
+        Error::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "the service has too much to do"),
+        Error::ConnectTimeout | Error::FirstByteTimeout | Error::UpstreamStalled | Error::Deadline => {
             (StatusCode::GATEWAY_TIMEOUT, "the service didn't answer in time")
         }
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the gateway failed"),
@@ -53,6 +54,7 @@ fn field(error: &Error) -> Option<(HeaderName, HeaderValue)> {
         // ask for a password, ignore a scheme that they don't know.
         Error::Unauthenticated => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Gateway"))),
         Error::RateLimited { retry_after } => Some((header::RETRY_AFTER, HeaderValue::from(*retry_after))),
+        Error::Overloaded => Some((header::RETRY_AFTER, HeaderValue::from(1))),
         // RFC 9110, section 15.5.16.
         Error::RequestCoding => Some((header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate"))),
         _ => None,

@@ -147,6 +147,8 @@ pub struct EndpointSample {
     pub address: String,
     pub healthy: bool,
     pub in_flight: u32,
+    /// `healthy`, `warming`, `unhealthy` or `ejected`.
+    pub state: &'static str,
 }
 
 /// Of one route.
@@ -195,9 +197,27 @@ impl PluginMetrics {
 pub struct ClusterMetrics {
     tries: Series<&'static str, Histogram>,
     fallbacks: Counter,
+    retries: Series<&'static str, Counter>,
+    ejections: Series<&'static str, Counter>,
+    overflows: Series<&'static str, Counter>,
 }
 
 impl ClusterMetrics {
+    /// A retry was `made`, or wasn't since it was `over-budget` or `over-limit`.
+    pub fn retry(&self, outcome: &'static str) {
+        self.retries.find(outcome, "other").add(1);
+    }
+
+    /// An endpoint was ejected for `consecutive-failures` or its `success-rate`.
+    pub fn ejected(&self, reason: &'static str) {
+        self.ejections.find(reason, "other").add(1);
+    }
+
+    /// There was no room for more `requests`, `connections` or `retries`.
+    pub fn overflow(&self, limit: &'static str) {
+        self.overflows.find(limit, "other").add(1);
+    }
+
     /// One try at an endpoint ended: `ok`, `connect`, `reset`, `timeout` or `malformed`; the time to the
     /// answer's head.
     pub fn record(&self, outcome: &'static str, duration: Duration) {

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Acquire};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Release};
 use std::time::Duration;
 
 use http::HeaderValue;
 
 use super::endpoint::Endpoint;
+use super::limit::Limits;
 use super::sticky::Sticky;
 use crate::balance::{Balancer, EndpointView, Preference, Table, View};
 use crate::config::model;
@@ -24,6 +25,11 @@ pub struct Cluster {
     timeouts: model::Timeouts,
     proxy_protocol: Option<Version>,
     health_check: Option<model::HealthCheck>,
+    retries: Option<model::Retries>,
+    outlier_detection: Option<model::OutlierDetection>,
+    limits: Arc<Limits>,
+    /// Somebody ejects an endpoint.
+    ejecting: AtomicBool,
     slow_start: Option<Duration>,
     sticky: Option<Sticky>,
     balance: model::Balance,
@@ -79,6 +85,13 @@ impl Cluster {
             timeouts: config.timeouts.clone(),
             proxy_protocol: config.proxy_protocol,
             health_check: config.health_check.clone(),
+            retries: config.retries.clone(),
+            outlier_detection: config.outlier_detection.clone(),
+            limits: previous
+                .map(|previous| Arc::clone(&previous.limits))
+                .filter(|limits| limits.is(&config.limits))
+                .unwrap_or_else(|| Arc::new(Limits::new(&config.limits))),
+            ejecting: AtomicBool::new(false),
             slow_start: config.slow_start,
             sticky: config.sticky.as_ref().map(|sticky| Sticky::new(sticky, &config.name, &named)),
             balance: config.balance.clone(),
@@ -132,8 +145,35 @@ impl Cluster {
         self.health_check.as_ref()
     }
 
+    /// What is tried again.
+    pub fn retries(&self) -> Option<&model::Retries> {
+        self.retries.as_ref()
+    }
+
+    pub(super) fn outlier_detection(&self) -> Option<&model::OutlierDetection> {
+        self.outlier_detection.as_ref()
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The turn to eject an endpoint, if nobody has it.
+    pub(super) fn turn(&self) -> Option<Turn<'_>> {
+        (!self.ejecting.swap(true, Acquire)).then_some(Turn(&self.ejecting))
+    }
+
     pub fn metrics(&self) -> &ClusterMetrics {
         &self.metrics
+    }
+}
+
+/// Given back when dropped.
+pub(super) struct Turn<'a>(&'a AtomicBool);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Release);
     }
 }
 
@@ -151,7 +191,7 @@ impl View for Cluster {
             in_flight: endpoint.in_flight(),
             latency_us: endpoint.latency_us(),
             peak_us,
-            healthy: endpoint.is_healthy(),
+            healthy: endpoint.is_available(),
             failures: endpoint.failures(),
             priority: *priority,
             zone: zone.as_deref(),

@@ -7,7 +7,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use super::cluster::Member;
-use super::send::{MAX_ENDPOINTS, ThreadCluster};
+use super::limit::Room;
+use super::send::{MAX_ENDPOINTS, ThreadCluster, outcome};
 use super::stream::InFlight;
 use crate::balance::PickContext;
 use crate::error::Error;
@@ -17,6 +18,7 @@ use crate::proxy_protocol::{self, Header};
 pub struct Dialed {
     pub stream: TcpStream,
     _in_flight: InFlight,
+    _room: Option<Room>,
 }
 
 impl ThreadCluster {
@@ -24,8 +26,12 @@ impl ThreadCluster {
     /// that can't be reached is followed by another, at most three in all.
     ///
     /// # Errors
-    /// There is no endpoint, or none of those tried could be reached in time.
+    /// There is no endpoint, there are too many streams, or none of those tried could be reached in time.
     pub async fn dial(&self, source: SocketAddr, destination: SocketAddr) -> Result<Dialed, Error> {
+        let room = match &self.cluster().limits().connections {
+            Some(gate) => Some(gate.enter().await.inspect_err(|_| self.cluster().metrics().overflow("connections"))?),
+            None => None,
+        };
         let mut tried = Vec::new();
         let mut last = Error::NoEndpoint;
         for attempt in 1..=MAX_ENDPOINTS {
@@ -44,9 +50,14 @@ impl ThreadCluster {
                 Ok(stream) => {
                     member.endpoint.succeeded(start.elapsed());
                     self.cluster().metrics().record("ok", start.elapsed());
-                    return Ok(Dialed { stream, _in_flight: in_flight });
+                    self.cluster().observe(member, true);
+                    return Ok(Dialed { stream, _in_flight: in_flight, _room: room });
                 }
-                Err(error) => last = self.failed(member, start, error),
+                Err(error) => {
+                    member.endpoint.record_error(outcome(&error));
+                    last = self.failed(member, start, error);
+                    self.cluster().observe(member, false);
+                }
             }
             tried.push(index);
         }

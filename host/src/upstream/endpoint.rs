@@ -3,13 +3,17 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::Release};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::Release};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::outlier::{Outlier, Why};
 use super::peak::Peak;
 
 /// What a failure counts as in the peak latency: a second.
 const FAILURE_US: u64 = 1_000_000;
+
+/// What requests fail by, as metrics have it.
+pub(super) const ERRORS: [&str; 4] = ["connect", "timeout", "malformed", "reset"];
 
 /// On a cache line of its own, since all threads write to it.
 #[derive(Debug)]
@@ -23,6 +27,13 @@ pub struct Endpoint {
     ramp: AtomicU32,
     /// See [`Peak`].
     peak: Peak,
+    outlier: Outlier,
+    requests: AtomicU64,
+    failed: AtomicU64,
+    /// Into [`ERRORS`], from 1.
+    last_error: AtomicU8,
+    /// In seconds since the Unix epoch.
+    last_error_at: AtomicU64,
     born: Instant,
     /// Of its cluster: counts changes of health and ramp.
     epoch: Arc<AtomicU64>,
@@ -40,6 +51,11 @@ impl Endpoint {
             healthy: AtomicBool::new(true),
             ramp: AtomicU32::new(1000),
             peak: Peak::default(),
+            outlier: Outlier::default(),
+            requests: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            last_error: AtomicU8::new(0),
+            last_error_at: AtomicU64::new(0),
             born: Instant::now(),
             epoch,
             address,
@@ -78,8 +94,66 @@ impl Endpoint {
 
     pub fn set_healthy(&self, healthy: bool) {
         if self.healthy.swap(healthy, Relaxed) != healthy {
-            self.epoch.fetch_add(1, Release);
+            self.changed();
         }
+    }
+
+    /// Why it is ejected, if it is.
+    pub fn ejected(&self) -> Option<Why> {
+        self.outlier.why()
+    }
+
+    /// Whether it is asked: health checks find it well, and it isn't ejected.
+    pub fn is_available(&self) -> bool {
+        self.is_healthy() && self.ejected().is_none()
+    }
+
+    /// Its state in a word: `healthy`, `unhealthy`, `ejected`, or `warming` in a slow start.
+    pub fn state(&self) -> &'static str {
+        match (self.is_healthy(), self.ejected()) {
+            (false, _) => "unhealthy",
+            (true, Some(_)) => "ejected",
+            (true, None) if self.ramp() < 1000 => "warming",
+            (true, None) => "healthy",
+        }
+    }
+
+    /// Tries since it is known.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
+    /// Of these, those that failed by its fault.
+    pub fn failed_requests(&self) -> u64 {
+        self.failed.load(Relaxed)
+    }
+
+    /// What the last of these failed by, and when in seconds since the Unix epoch.
+    pub fn last_error(&self) -> Option<(&'static str, u64)> {
+        let index = usize::from(self.last_error.load(Relaxed)).checked_sub(1)?;
+        Some((ERRORS.get(index)?, self.last_error_at.load(Relaxed)))
+    }
+
+    /// One of [`ERRORS`].
+    pub(super) fn record_error(&self, name: &str) {
+        let index = ERRORS.iter().position(|known| *known == name);
+        let number = index.and_then(|index| u8::try_from(index + 1).ok());
+        self.last_error.store(number.unwrap_or_default(), Relaxed);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.last_error_at.store(now.as_secs(), Relaxed);
+    }
+
+    pub(super) fn outlier(&self) -> &Outlier {
+        &self.outlier
+    }
+
+    /// Have policies look again.
+    pub(super) fn changed(&self) {
+        self.epoch.fetch_add(1, Release);
+    }
+
+    pub(super) fn age_ms(&self) -> u64 {
+        self.age_us() / 1000
     }
 
     /// Thousandths of its weight that count: less than 1,000 in a slow start.
@@ -89,7 +163,7 @@ impl Endpoint {
 
     pub(super) fn set_ramp(&self, ramp: u32) {
         if self.ramp.swap(ramp, Relaxed) != ramp {
-            self.epoch.fetch_add(1, Release);
+            self.changed();
         }
     }
 
@@ -109,6 +183,7 @@ impl Endpoint {
 
     pub(super) fn begin(&self) {
         self.in_flight.fetch_add(1, Relaxed);
+        self.requests.fetch_add(1, Relaxed);
     }
 
     pub(super) fn end(&self) {
@@ -132,6 +207,7 @@ impl Endpoint {
     pub(super) fn failed(&self) {
         let failures = self.failures.load(Relaxed);
         self.failures.store(failures.saturating_add(1), Relaxed);
+        self.failed.fetch_add(1, Relaxed);
         // Who fails fast must not look fast.
         self.peak.add(FAILURE_US, self.age_us());
     }

@@ -1,4 +1,4 @@
-//! Active health checks: a `GET` to each endpoint now and then, on a thread of their own. They only
+//! Active health checks: a `GET`, or just a connection, to each endpoint now and then, on a thread of their own. They only
 //! ever change what an endpoint says of its health; they never touch the pools of the data threads.
 
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, header};
-use http_body_util::Empty;
+use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
@@ -15,8 +15,8 @@ use tokio::task::JoinSet;
 
 use super::cluster::Cluster;
 use super::endpoint::Endpoint;
-use super::slow;
-use crate::config::model::HealthCheck;
+use super::{outlier, slow};
+use crate::config::model::{HealthCheck, Probe, Statuses};
 use crate::proxy_protocol::{self, Version};
 
 /// Check the endpoints of all clusters that have a health check, for ever; drop the future to stop.
@@ -26,6 +26,7 @@ use crate::proxy_protocol::{self, Version};
 pub async fn run(clusters: Vec<Arc<Cluster>>) {
     let mut checks = JoinSet::new();
     for cluster in clusters {
+        checks.spawn(outlier::run(Arc::clone(&cluster)));
         if let Some(window) = cluster.slow_start() {
             for member in cluster.members() {
                 checks.spawn(slow::run(Arc::clone(&member.endpoint), window));
@@ -81,8 +82,7 @@ async fn watch(cluster: Arc<str>, endpoint: Arc<Endpoint>, check: HealthCheck, g
     }
 }
 
-/// Whether the endpoint answers with a 2xx status. A connection of its own each time: accepting
-/// one is part of being well.
+/// Whether the endpoint is well. A connection of its own each time: accepting one is part of that.
 async fn probe(endpoint: &Endpoint, check: &HealthCheck, greeting: &Greeting) -> bool {
     let Ok(mut stream) = TcpStream::connect(endpoint.address()).await else { return false };
     if let Some(version) = greeting.proxy_protocol {
@@ -91,24 +91,50 @@ async fn probe(endpoint: &Endpoint, check: &HealthCheck, greeting: &Greeting) ->
             return false;
         }
     }
-    let Ok((mut sender, connection)) = http1::handshake(TokioIo::new(stream)).await else { return false };
+    match &check.probe {
+        Probe::Tcp => true,
+        Probe::Http { path, expect, body } => {
+            ask(stream, path, greeting, expect, body.as_deref()).await.unwrap_or(false)
+        }
+    }
+}
+
+/// Whether a `GET` is answered as it should be; none if it isn't answered.
+async fn ask(
+    stream: TcpStream,
+    path: &str,
+    greeting: &Greeting,
+    expect: &Statuses,
+    wanted: Option<&str>,
+) -> Option<bool> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
     let mut request = Request::new(Empty::<Bytes>::new());
-    let Ok(target) = check.path.parse() else { return false };
-    *request.uri_mut() = target;
+    *request.uri_mut() = path.parse().ok()?;
     let headers = request.headers_mut();
     if let Some(host) = greeting.host.clone() {
         headers.insert(header::HOST, host);
     }
     headers.insert(header::USER_AGENT, HeaderValue::from_static("sluice-health-check"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    let answer = sender.send_request(request);
-    tokio::pin!(answer, connection);
+    let judge = async {
+        let answer = sender.send_request(request).await.ok()?;
+        if !expect.has(answer.status()) {
+            return Some(false);
+        }
+        let Some(wanted) = wanted else { return Some(true) };
+        let body = Limited::new(answer.into_body(), MAX_BODY).collect().await.ok()?.to_bytes();
+        Some(wanted.is_empty() || body.windows(wanted.len()).any(|part| part == wanted.as_bytes()))
+    };
+    tokio::pin!(judge, connection);
     tokio::select! {
-        answer = &mut answer => answer.is_ok_and(|answer| answer.status().is_success()),
+        judged = &mut judge => judged,
         // With `Connection: close` the answer and the end may come together.
-        _ = &mut connection => answer.await.is_ok_and(|answer| answer.status().is_success()),
+        _ = &mut connection => judge.await,
     }
 }
+
+/// The longest body that is looked at.
+const MAX_BODY: usize = 64 << 10;
 
 /// Equal results in a row.
 #[derive(Default)]
@@ -142,7 +168,7 @@ mod tests {
 
     fn check() -> HealthCheck {
         HealthCheck {
-            path: "/".into(),
+            probe: Probe::Tcp,
             interval: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
             unhealthy_after: 2,

@@ -1,13 +1,18 @@
 //! Clusters and the connections to their endpoints. Connections belong to a thread; what is known of an
 //! endpoint belongs to all. Nothing here knows of routes, plugins or who is answered.
 
+mod call;
 mod cluster;
 mod connection;
 mod dial;
 mod endpoint;
+mod guarded;
 pub mod health;
+mod limit;
+mod outlier;
 mod peak;
 mod pool;
+mod retry;
 mod send;
 mod slow;
 mod sticky;
@@ -18,5 +23,6 @@ pub(crate) mod tests;
 pub use cluster::{Cluster, Member};
 pub use dial::Dialed;
 pub use endpoint::Endpoint;
+pub use outlier::Why;
 pub use pool::Pool;
 pub use send::{Caller, ThreadCluster};

@@ -1,5 +1,4 @@
-//! One request to a cluster: choose an endpoint, take or open a connection, send, wait for the answer's
-//! head, and try again where that can't do harm.
+//! One try at an endpoint: take or open a connection, send, and wait for the answer's head.
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -10,12 +9,13 @@ use http::{Method, Request, Response};
 use super::cluster::{Cluster, Member};
 use super::connection::{Connection, Cut};
 use super::pool::{EndpointPool, Pool};
+use super::retry::Budget;
 use super::stream::{Download, InFlight, Upload};
 use crate::balance::{IdentityView, PickContext, Policy, RequestView, View, cookie_value};
 use crate::body::Body;
 use crate::error::{Error, Fault};
 use crate::fields::remove_hop_by_hop;
-use crate::telemetry::trail::{Trail, Try};
+use crate::telemetry::trail::Trail;
 
 /// Endpoints that one request may try when connections are refused.
 pub(super) const MAX_ENDPOINTS: u32 = 3;
@@ -23,7 +23,8 @@ pub(super) const MAX_ENDPOINTS: u32 = 3;
 /// A cluster on one thread: its policy's state and its idle connections.
 pub struct ThreadCluster {
     cluster: std::sync::Arc<Cluster>,
-    policy: Box<dyn Policy>,
+    pub(super) policy: Box<dyn Policy>,
+    pub(super) budget: Budget,
     /// By index of the endpoint.
     pools: Vec<Rc<EndpointPool>>,
 }
@@ -38,9 +39,9 @@ pub struct Caller<'a> {
 }
 
 /// A request as policies see it.
-struct Seen<'a> {
-    request: &'a Request<Body>,
-    identity: Option<IdentityView<'a>>,
+pub(super) struct Seen<'a> {
+    pub request: &'a Request<Body>,
+    pub identity: Option<IdentityView<'a>>,
 }
 
 impl RequestView for Seen<'_> {
@@ -69,7 +70,7 @@ impl RequestView for Seen<'_> {
 impl ThreadCluster {
     pub fn new(cluster: std::sync::Arc<Cluster>, policy: Box<dyn Policy>, pool: &Pool) -> Self {
         let pools = cluster.members().iter().map(|member| pool.endpoint(member.endpoint.address())).collect();
-        Self { cluster, policy, pools }
+        Self { cluster, policy, budget: Budget::new(), pools }
     }
 
     #[cfg(test)]
@@ -81,76 +82,6 @@ impl ThreadCluster {
         &self.cluster
     }
 
-    /// Send a request and wait for the answer's head; the body follows as it comes. The target has to be
-    /// in origin-form, hop-by-hop fields gone, `Host` set; the answer's are gone too. Dropping the future, or the
-    /// answer's body before its end, cancels the call.
-    ///
-    /// A refused connection is followed by another endpoint, at most three in all, since nothing was sent. A reused
-    /// connection that breaks before any byte of an answer is followed by a fresh one, once, if the request
-    /// came back unsent, or if it is idempotent (RFC 9110, section 9.2.2) and its body is at hand.
-    ///
-    /// # Errors
-    /// What [`Error`] says of upstreams and of request bodies.
-    pub async fn send(&self, request: Request<Body>, caller: Caller<'_>) -> Result<Response<Body>, Error> {
-        let mut request = request;
-        let mut tried: Vec<usize> = Vec::new();
-        let mut attempt = 1;
-        let mut last = Error::NoEndpoint;
-        loop {
-            let seen = Seen { request: &request, identity: caller.identity };
-            let context = PickContext {
-                cluster: self.cluster.name(),
-                attempt,
-                tried: &tried,
-                client: caller.client,
-                request: Some(&seen),
-            };
-            let session = self.session(&context);
-            let Some(index) = session.or_else(|| self.pick(&context)) else { return Err(last) };
-            let begun = caller.trail.and_then(Trail::begin);
-            let sent = self.send_to(index, request).await;
-            self.note(caller.trail, begun, index, &sent);
-            match sent {
-                Ok(mut answer) => {
-                    if let Some(sticky) = self.cluster.sticky().filter(|_| session.is_none()) {
-                        sticky.keep(index, answer.headers_mut());
-                    }
-                    return Ok(answer);
-                }
-                Err((error, Some(unsent))) if attempt < MAX_ENDPOINTS => {
-                    request = unsent;
-                    last = error;
-                }
-                Err((error, _)) => return Err(error),
-            }
-            tried.push(index);
-            attempt += 1;
-        }
-    }
-
-    fn note<T>(
-        &self,
-        trail: Option<&Trail>,
-        begun: Option<Instant>,
-        index: usize,
-        sent: &Result<Response<Body>, (Error, T)>,
-    ) {
-        let (Some(trail), Some(start)) = (trail, begun) else { return };
-        trail.tried(|| Try {
-            cluster: std::sync::Arc::clone(self.cluster.name()),
-            endpoint: self.cluster.members().get(index).map_or("", |member| member.endpoint.text()).into(),
-            status: sent.as_ref().ok().map(|answer| answer.status().as_u16()),
-            duration: start.elapsed(),
-        });
-    }
-
-    /// The endpoint that the request's session is with, if it is one to ask.
-    fn session(&self, context: &PickContext<'_>) -> Option<usize> {
-        let index = self.cluster.sticky()?.find(context.request?)?;
-        let fit = !context.tried.contains(&index) && self.policy.is_candidate(index, &*self.cluster);
-        fit.then_some(index)
-    }
-
     /// An endpoint that wasn't tried, by the policy or, if it insists on one that was, the next one.
     pub(super) fn pick(&self, context: &PickContext<'_>) -> Option<usize> {
         let fits = |index: &usize| *index < self.cluster.len() && !context.tried.contains(index);
@@ -160,7 +91,7 @@ impl ThreadCluster {
     }
 
     /// Try one endpoint. With an error comes the request if another endpoint may have it.
-    async fn send_to(
+    pub(super) async fn send_to(
         &self,
         index: usize,
         mut request: Request<Body>,
@@ -280,7 +211,7 @@ impl From<Error> for Failure {
 }
 
 /// Names of outcomes in [`crate::telemetry::metrics::ClusterMetrics`].
-fn outcome(error: &Error) -> &'static str {
+pub(super) fn outcome(error: &Error) -> &'static str {
     match error {
         Error::ConnectFailed => "connect",
         Error::ConnectTimeout | Error::FirstByteTimeout | Error::UpstreamStalled => "timeout",

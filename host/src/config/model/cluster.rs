@@ -1,10 +1,11 @@
 //! Clusters as resolved: whom requests are shared out to, and how.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::proxy_protocol::Version;
 
@@ -26,6 +27,9 @@ pub struct Cluster {
     /// `Host` to send instead of the client's.
     pub host: Option<HeaderValue>,
     pub timeouts: Timeouts,
+    pub retries: Option<Retries>,
+    pub outlier_detection: Option<OutlierDetection>,
+    pub limits: ClusterLimits,
     /// The PROXY protocol header that connections begin with.
     pub proxy_protocol: Option<Version>,
 }
@@ -44,6 +48,9 @@ impl Default for Cluster {
             health_check: None,
             host: None,
             timeouts: Timeouts::default(),
+            retries: None,
+            outlier_detection: None,
+            limits: ClusterLimits::default(),
             proxy_protocol: None,
         }
     }
@@ -121,13 +128,123 @@ impl From<SocketAddr> for Endpoint {
 /// `health_check = { … }`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthCheck {
-    pub path: String,
+    pub probe: Probe,
     pub interval: Duration,
     pub timeout: Duration,
     /// Failures in a row that make an endpoint unhealthy. Default 2.
     pub unhealthy_after: u32,
     /// Successes in a row that make it healthy again. Default 2.
     pub healthy_after: u32,
+}
+
+/// What a health check asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// A `GET`, answered with one of the statuses and, if it matters, a body with that text in it.
+    Http { path: String, expect: Statuses, body: Option<String> },
+    /// A connection, which is closed at once.
+    Tcp,
+}
+
+/// Status codes, as ranges.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statuses(pub Vec<RangeInclusive<u16>>);
+
+impl Statuses {
+    pub fn has(&self, status: StatusCode) -> bool {
+        self.0.iter().any(|range| range.contains(&status.as_u16()))
+    }
+}
+
+/// `retries = { … }`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retries {
+    /// Tries after the first. Default 1.
+    pub attempts: u32,
+    /// After a connection that broke before the answer's head. Default.
+    pub on_reset: bool,
+    /// After an answer that didn't come in time. Default.
+    pub on_timeout: bool,
+    /// After these answers. Default 502 to 504.
+    pub on_statuses: Statuses,
+    /// Default: the idempotent ones (RFC 9110, section 9.2.2).
+    pub methods: Vec<Method>,
+    /// Retries in percent of the requests. Default 20.
+    pub budget: u32,
+    /// The most to wait before the first retry; twice as much before each next. Default 25 ms.
+    pub backoff: Duration,
+    /// The most to wait at all. Default 250 ms.
+    pub max_backoff: Duration,
+    /// Request bodies of known length up to so many bytes are read before they are sent, and can be sent again.
+    /// Default 64 KiB.
+    pub body: usize,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self {
+            attempts: 1,
+            on_reset: true,
+            on_timeout: true,
+            on_statuses: Statuses(vec![502..=504]),
+            methods: vec![Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE],
+            budget: 20,
+            backoff: Duration::from_millis(25),
+            max_backoff: Duration::from_millis(250),
+            body: 64 << 10,
+        }
+    }
+}
+
+/// `outlier_detection = { … }`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutlierDetection {
+    /// Failures in a row that eject an endpoint; 0: none do. Default 5.
+    pub consecutive: u32,
+    /// Eject who succeeds much less often than the others. Default.
+    pub success_rate: bool,
+    /// Between two looks at success rates. Default 10 s.
+    pub interval: Duration,
+    /// Of the first ejection; of the second twice as long, and so on. Default 30 s.
+    pub ejection: Duration,
+    /// Of any ejection. Default 5 min.
+    pub max_ejection: Duration,
+    /// Percent of the endpoints that may be ejected at once; one always may. Default 50.
+    pub max_ejected: u32,
+}
+
+impl Default for OutlierDetection {
+    fn default() -> Self {
+        Self {
+            consecutive: 5,
+            success_rate: true,
+            interval: Duration::from_secs(10),
+            ejection: Duration::from_secs(30),
+            max_ejection: Duration::from_secs(300),
+            max_ejected: 50,
+        }
+    }
+}
+
+/// `limits = { … }` of a cluster, over all threads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterLimits {
+    /// Requests on their way at once.
+    pub requests: Option<u32>,
+    /// Byte streams open at once.
+    pub connections: Option<u32>,
+    /// Retries on their way at once.
+    pub retries: Option<u32>,
+    /// Requests, and byte streams, that may wait for their turn. Default 1,024.
+    pub pending: u32,
+    /// How long they may. Default 1 s.
+    pub wait: Duration,
+}
+
+impl Default for ClusterLimits {
+    fn default() -> Self {
+        Self { requests: None, connections: None, retries: None, pending: 1024, wait: Duration::from_secs(1) }
+    }
 }
 
 /// `timeouts = { … }` of a cluster.
@@ -139,10 +256,20 @@ pub struct Timeouts {
     pub first_byte: Duration,
     /// Without a byte in either direction of a body. Default 60 s.
     pub idle: Duration,
+    /// One try, from choosing an endpoint to the answer's head. Default none.
+    pub attempt: Option<Duration>,
+    /// The whole request with its retries, to the end of the answer. Default none.
+    pub request: Option<Duration>,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(5), first_byte: Duration::from_secs(30), idle: Duration::from_secs(60) }
+        Self {
+            connect: Duration::from_secs(5),
+            first_byte: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+            attempt: None,
+            request: None,
+        }
     }
 }

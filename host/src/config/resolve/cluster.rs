@@ -79,6 +79,9 @@ pub(super) fn resolve(written: &written::Cluster, zone: Option<&Arc<str>>, conte
         health_check: written.health_check.clone(),
         host: written.host.clone(),
         timeouts: written.timeouts.clone(),
+        retries: written.retries.clone(),
+        outlier_detection: written.outlier_detection.clone(),
+        limits: written.limits.clone(),
         proxy_protocol: written.proxy_protocol,
     })
 }

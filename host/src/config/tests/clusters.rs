@@ -1,7 +1,7 @@
 //! `[[cluster]]`
 
 use super::*;
-use crate::config::model::{Balance, Cluster, HashKey};
+use crate::config::model::{Balance, Cluster, HashKey, Probe, Retries, Statuses};
 
 const LISTENER: &str = "[[listener]]\nname = \"a\"\naddress = \"0.0.0.0:8080\"\n";
 
@@ -31,7 +31,8 @@ fn everything_can_be_set() {
     assert_eq!((cluster.endpoints[1].address.to_string().as_str(), cluster.endpoints[1].weight), ("[::1]:9002", 3));
     assert_eq!(cluster.host.unwrap(), "api.internal:8443");
     let check = cluster.health_check.unwrap();
-    assert_eq!(check.path, "/healthz?full=1");
+    let expect = Statuses(vec![200..=299]);
+    assert_eq!(check.probe, Probe::Http { path: "/healthz?full=1".into(), expect, body: None });
     assert_eq!((check.interval.as_secs(), check.timeout.as_secs()), (1, 1));
     assert_eq!((check.healthy_after, check.unhealthy_after), (1, 2));
     let timeouts = cluster.timeouts;
@@ -182,7 +183,7 @@ fn checks_and_timeouts_have_bounds() {
              write a number and a unit in quotes: ms, s, m or h",
             "sluice.toml:9: cluster \"c\": host: expected a host such as \"api.example.com\", found \"http://a\"; \
              write a host name or address, with a port if need be, without scheme and path",
-            "sluice.toml:10: cluster \"c\": \"retries\" is not supported in this version; remove it",
+            "sluice.toml:10: cluster \"c\": retries: expected a table, found an integer; write retries = { attempts = 1 }",
             "sluice.toml:11: cluster \"c\": \"protocol\" is not supported in this version; remove it",
         ],
     );
@@ -191,6 +192,57 @@ fn checks_and_timeouts_have_bounds() {
         &["sluice.toml:7: cluster \"c\": health_check.path: expected a path such as \"/healthz\", found \"healthz\"; \
            begin it with a slash, and escape what isn't plain ASCII"],
     );
+}
+
+#[test]
+fn what_is_done_when_endpoints_fail() {
+    let with = |rest: &str| cluster(&format!("endpoints = [\"127.0.0.1:1\"]\n{rest}"));
+    assert_eq!(with("retries = {}").unwrap().retries, Some(Retries::default()));
+    let all = with(
+        "retries = { attempts = 2, on = [\"reset\", 429, \"5xx\"], methods = [\"GET\", \"POST\"], budget = 50, \
+         backoff = \"1s\", body = \"1KiB\" }\n\
+         outlier_detection = { consecutive = 3, success_rate = false, ejection = \"10m\", max_ejected = 10 }\n\
+         limits = { requests = 10, connections = 20, retries = 3, pending = 0, wait = \"5s\" }\n\
+         timeouts = { attempt = \"1s\", request = \"3s\" }\n\
+         health_check = { path = \"/\", expect = [204, \"3xx\"], body = \"well\" }",
+    )
+    .unwrap();
+    let retries = all.retries.unwrap();
+    assert_eq!((retries.attempts, retries.on_reset, retries.on_timeout), (2, true, false));
+    assert_eq!(retries.on_statuses, Statuses(vec![429..=429, 500..=599]));
+    assert_eq!((retries.methods.len(), retries.budget, retries.body), (2, 50, 1024));
+    assert_eq!((retries.backoff.as_secs(), retries.max_backoff.as_secs()), (1, 1), "never shorter than the first");
+    let outliers = all.outlier_detection.unwrap();
+    assert_eq!((outliers.consecutive, outliers.success_rate, outliers.max_ejected), (3, false, 10));
+    assert_eq!((outliers.ejection.as_secs(), outliers.max_ejection.as_secs()), (600, 600));
+    let limits = all.limits;
+    assert_eq!((limits.requests, limits.connections, limits.retries), (Some(10), Some(20), Some(3)));
+    assert_eq!((limits.pending, limits.wait.as_secs()), (0, 5));
+    assert_eq!(all.timeouts.attempt.map(|time| time.as_secs()), Some(1));
+    let expect = Statuses(vec![204..=204, 300..=399]);
+    assert_eq!(all.health_check.unwrap().probe, Probe::Http { path: "/".into(), expect, body: Some("well".into()) });
+    assert_eq!(with("health_check = { protocol = \"tcp\" }").unwrap().health_check.unwrap().probe, Probe::Tcp);
+}
+
+#[test]
+fn what_is_wrong_with_them_is_said() {
+    for (rest, wanted) in [
+        ("retries = { on = [\"connect\"] }", "an endpoint that can't be reached is always followed by another"),
+        ("retries = { on = [\"6xx\"] }", "expected a status such as 204 or \"2xx\", found \"6xx\""),
+        ("retries = { on = [\"rest\"] }", "expected \"reset\", \"timeout\", a status or a class of them"),
+        ("retries = { methods = [\"get\"] }", "write it in capital letters"),
+        ("retries = { backoff = \"1s\", max_backoff = \"1ms\" }", "the longest back-off is shorter"),
+        ("retries = { attempts = 0 }", "expected a whole number from 1 to 10"),
+        ("outlier_detection = { ejection = \"1m\", max_ejection = \"1s\" }", "the longest ejection is shorter"),
+        ("outlier_detection = { latency = 3 }", "\"latency\" is not supported in this version"),
+        ("limits = { requests = 0 }", "expected a whole number from 1"),
+        ("health_check = { protocol = \"tcp\", path = \"/\" }", "belongs to checks by HTTP"),
+        ("health_check = { path = \"/\", expect = [\"ok\"] }", "expected a status"),
+        ("health_check = { protocol = \"grpc\" }", "health_check.protocol: "),
+    ] {
+        let found = cluster(&format!("endpoints = [\"127.0.0.1:1\"]\n{rest}")).unwrap_err().join("\n");
+        assert!(found.contains(wanted), "{rest}: {found}");
+    }
 }
 
 #[test]

@@ -6,11 +6,11 @@ use http::HeaderValue;
 use toml::de::DeValue;
 
 use super::balance::{self, Balance};
-use super::{Head, keys};
+use super::{Head, health, keys, resilience};
 use crate::config::document::Node;
 use crate::config::entry::Entry;
-use crate::config::model::{Endpoint, HealthCheck, Sticky, Timeouts};
-use crate::config::problem::{At, Fault, quote};
+use crate::config::model::{ClusterLimits, Endpoint, HealthCheck, OutlierDetection, Retries, Sticky, Timeouts};
+use crate::config::problem::{At, Fault};
 use crate::config::{network, values};
 use crate::proxy_protocol::Version;
 
@@ -26,6 +26,9 @@ pub(in crate::config) struct Cluster {
     pub health_check: Option<HealthCheck>,
     pub host: Option<HeaderValue>,
     pub timeouts: Timeouts,
+    pub retries: Option<Retries>,
+    pub outlier_detection: Option<OutlierDetection>,
+    pub limits: ClusterLimits,
     pub proxy_protocol: Option<Version>,
 }
 
@@ -48,9 +51,12 @@ impl Cluster {
             prefer_zone: entry.read("prefer_zone", values::boolean).filter(|prefer| prefer.value),
             slow_start: entry.read("slow_start", values::duration(SECOND, HOUR)).map(|window| window.value),
             endpoints: read_endpoints(&entry),
-            health_check: read_health_check(&entry),
+            health_check: health::read(&entry),
             host: entry.read("host", network::host_field).map(|host| host.value),
             timeouts: read_timeouts(&entry),
+            retries: resilience::read_retries(&entry),
+            outlier_detection: resilience::read_outlier_detection(&entry),
+            limits: resilience::read_limits(&entry),
             proxy_protocol: entry
                 .read("proxy_protocol", values::word(&[("v1", Version::V1), ("v2", Version::V2)]))
                 .map(|version| version.value),
@@ -97,43 +103,6 @@ fn read_endpoint(entry: &Entry<'_>, node: Node<'_>) -> Option<At<Endpoint>> {
     Some(At { value, place: address.place })
 }
 
-fn read_health_check(entry: &Entry<'_>) -> Option<HealthCheck> {
-    const INTERVAL: Duration = Duration::from_secs(5);
-    const TIMEOUT: Duration = Duration::from_secs(2);
-    let table = entry.table("health_check", "health_check = { path = \"/healthz\" }")?.allow(&keys::HEALTH_CHECK);
-    let shortest = Duration::from_millis(100);
-    let interval = table.read("interval", values::duration(shortest, HOUR)).map_or(INTERVAL, |interval| interval.value);
-    let timeout = table.read("timeout", values::duration(MILLISECOND, HOUR));
-    if let Some(timeout) = timeout.as_ref().filter(|timeout| timeout.value > interval) {
-        let fault = Fault::new(
-            "the time-out of a check is longer than the interval between two",
-            "make it at most health_check.interval",
-        );
-        table.report(&timeout.place, "timeout", fault);
-    }
-    let in_a_row = |key| table.read(key, values::count(1, 1000)).map_or(2, |count| count.value);
-    Some(HealthCheck {
-        interval,
-        timeout: timeout.map_or(TIMEOUT.min(interval), |timeout| timeout.value),
-        unhealthy_after: in_a_row("unhealthy_after"),
-        healthy_after: in_a_row("healthy_after"),
-        path: table.require("path", "\"/healthz\"", request_target)?.value,
-    })
-}
-
-/// A path, maybe with a query, as it stands in a request line.
-fn request_target(node: Node<'_>) -> Result<String, Fault> {
-    let written = values::text(node, "a path such as \"/healthz\"", "put it in quotes")?;
-    let valid = written.starts_with('/') && written.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-    if !valid || written.parse::<http::uri::PathAndQuery>().is_err() {
-        return Err(Fault::new(
-            format!("expected a path such as \"/healthz\", found {}", quote(written)),
-            "begin it with a slash, and escape what isn't plain ASCII",
-        ));
-    }
-    Ok(written.to_owned())
-}
-
 fn read_timeouts(entry: &Entry<'_>) -> Timeouts {
     let defaults = Timeouts::default();
     let Some(table) = entry.table("timeouts", "timeouts = { first_byte = \"30s\" }") else { return defaults };
@@ -145,5 +114,7 @@ fn read_timeouts(entry: &Entry<'_>) -> Timeouts {
         connect: read("connect", 300 * SECOND, defaults.connect),
         first_byte: read("first_byte", 24 * HOUR, defaults.first_byte),
         idle: read("idle", 24 * HOUR, defaults.idle),
+        attempt: table.read("attempt", values::duration(MILLISECOND, 24 * HOUR)).map(|timeout| timeout.value),
+        request: table.read("request", values::duration(MILLISECOND, 24 * HOUR)).map(|timeout| timeout.value),
     }
 }

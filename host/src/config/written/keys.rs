@@ -108,9 +108,12 @@ pub const CLUSTER: Keys = Keys {
         "health_check",
         "host",
         "timeouts",
+        "retries",
+        "outlier_detection",
+        "limits",
         "proxy_protocol",
     ],
-    later: &["protocol", "tls", "retries", "discovery", "limits"],
+    later: &["protocol", "tls", "discovery"],
 };
 
 /// `balance` of a cluster, as a table
@@ -126,15 +129,30 @@ pub const STICKY: Keys = Keys { known: &["cookie", "max_age", "secure"], later: 
 pub const ENDPOINT: Keys = Keys { known: &["address", "weight", "priority", "zone"], later: &[] };
 
 /// `health_check` of a cluster
-pub const HEALTH_CHECK: Keys =
-    Keys { known: &["path", "interval", "timeout", "unhealthy_after", "healthy_after"], later: &[] };
+pub const HEALTH_CHECK: Keys = Keys {
+    known: &["protocol", "path", "expect", "body", "interval", "timeout", "unhealthy_after", "healthy_after"],
+    later: &[],
+};
 
 /// `timeouts` of a cluster
-pub const TIMEOUTS: Keys = Keys { known: &["connect", "first_byte", "idle"], later: &[] };
+pub const TIMEOUTS: Keys = Keys { known: &["connect", "first_byte", "idle", "attempt", "request"], later: &[] };
+
+/// `retries` of a cluster
+pub const RETRIES: Keys =
+    Keys { known: &["attempts", "on", "methods", "budget", "backoff", "max_backoff", "body"], later: &[] };
+
+/// `outlier_detection` of a cluster
+pub const OUTLIER_DETECTION: Keys = Keys {
+    known: &["consecutive", "success_rate", "interval", "ejection", "max_ejection", "max_ejected"],
+    later: &["latency"],
+};
+
+/// `limits` of a cluster
+pub const CLUSTER_LIMITS: Keys = Keys { known: &["requests", "connections", "retries", "pending", "wait"], later: &[] };
 
 /// All of them, to check that each is documented.
 #[cfg(test)]
-pub(in crate::config) const ALL: [&Keys; 22] = [
+pub(in crate::config) const ALL: [&Keys; 25] = [
     &TOP,
     &ADMIN,
     &ACCESS_LOG,
@@ -157,4 +175,7 @@ pub(in crate::config) const ALL: [&Keys; 22] = [
     &ENDPOINT,
     &HEALTH_CHECK,
     &TIMEOUTS,
+    &RETRIES,
+    &OUTLIER_DETECTION,
+    &CLUSTER_LIMITS,
 ];

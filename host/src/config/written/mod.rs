@@ -7,9 +7,11 @@
 mod access;
 mod balance;
 mod cluster;
+mod health;
 pub(super) mod keys;
 mod listener;
 mod plugin;
+mod resilience;
 mod route;
 mod server;
 

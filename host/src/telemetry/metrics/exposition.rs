@@ -157,6 +157,7 @@ impl Families {
 
     fn clusters(&mut self, metrics: &Metrics) {
         let (mut tries, mut durations, mut fallbacks) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut retries, mut ejections, mut overflows) = (Vec::new(), Vec::new(), Vec::new());
         for (cluster, handle) in metrics.clusters.sorted() {
             for (outcome, histogram) in handle.tries.iter() {
                 let labels = vec![("cluster".into(), cluster.to_string()), ("outcome".into(), outcome.to_owned())];
@@ -165,7 +166,31 @@ impl Families {
                 durations.push((labels, read));
             }
             fallbacks.push((vec![("cluster".into(), cluster.to_string())], Number::Count(handle.fallbacks.value())));
+            let all = [
+                (&handle.retries, "outcome", &mut retries),
+                (&handle.ejections, "reason", &mut ejections),
+                (&handle.overflows, "limit", &mut overflows),
+            ];
+            for (series, label, samples) in all {
+                for (value, counter) in series.iter() {
+                    let labels = vec![("cluster".into(), cluster.to_string()), (label.into(), value.to_owned())];
+                    samples.push((labels, Number::Count(counter.value())));
+                }
+            }
         }
+        self.add(
+            "sluice_cluster_retries",
+            "Retries that were made, or that the budget or the limit didn't allow",
+            None,
+            Samples::Counter(retries),
+        );
+        self.add("sluice_cluster_ejections", "Endpoints ejected as outliers", None, Samples::Counter(ejections));
+        self.add(
+            "sluice_cluster_overflows",
+            "Requests, connections and retries that a limit of the cluster turned away",
+            None,
+            Samples::Counter(overflows),
+        );
         self.add("sluice_upstream_requests", "Tries at endpoints that ended", None, Samples::Counter(tries));
         self.add(
             "sluice_upstream_request_duration",
@@ -182,6 +207,15 @@ impl Families {
     }
 
     fn endpoints(&mut self, endpoints: &[EndpointSample]) {
+        let mut states: BTreeMap<(&str, &'static str), u64> = BTreeMap::new();
+        for endpoint in endpoints {
+            *states.entry((&endpoint.cluster, endpoint.state)).or_default() += 1;
+        }
+        let states = states.into_iter().map(|((cluster, state), count)| {
+            (vec![("cluster".into(), cluster.to_owned()), ("state".into(), state.to_owned())], Number::Count(count))
+        });
+        let states = Samples::Gauge(states.collect());
+        self.add("sluice_cluster_endpoints", "Endpoints of the cluster in each state", None, states);
         let labels = |endpoint: &EndpointSample| -> Labels {
             vec![("cluster".into(), endpoint.cluster.to_string()), ("endpoint".into(), endpoint.address.clone())]
         };

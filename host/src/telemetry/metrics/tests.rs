@@ -29,6 +29,7 @@ fn what_was_recorded_can_be_read() {
         address: address.into(),
         healthy: true,
         in_flight,
+        state: "healthy",
     };
     let metrics = filled();
     let life = metrics.snapshot_lives();

@@ -54,7 +54,7 @@ fn config(addresses: &[SocketAddr], timeouts: model::Timeouts) -> model::Cluster
 
 pub(crate) fn short() -> model::Timeouts {
     let short = Duration::from_millis(50);
-    model::Timeouts { connect: Duration::from_secs(5), first_byte: short, idle: short }
+    model::Timeouts { connect: Duration::from_secs(5), first_byte: short, idle: short, ..model::Timeouts::default() }
 }
 
 /// Serve each connection with `serve`, given the number of the connection from 0.
