@@ -56,7 +56,7 @@ fn a_bad_answer_is_asked_for_again_elsewhere_if_that_does_no_harm() {
         for _ in 0..6 {
             assert_eq!(ask(&cluster, Method::GET).await, (StatusCode::OK, "well".into()));
         }
-        assert_eq!(count.get(), 3, "every other one was there first");
+        assert_eq!(count.get(), 6, "a retry takes the other one's turn");
         let answers = [ask(&cluster, Method::POST).await.0, ask(&cluster, Method::POST).await.0];
         assert!(answers.contains(&StatusCode::SERVICE_UNAVAILABLE), "a POST isn't repeated: {answers:?}");
     });
@@ -118,7 +118,7 @@ fn a_try_that_takes_too_long_is_made_elsewhere() {
             assert_eq!(ask(&cluster, Method::GET).await, (StatusCode::OK, "well".into()));
         }
         let slow = &cluster.cluster().members()[0].endpoint;
-        assert_eq!((slow.failed_requests(), slow.in_flight()), (2, 0));
+        assert_eq!((slow.failed_requests(), slow.in_flight()), (4, 0));
         assert_eq!(slow.last_error().map(|(error, _)| error), Some("timeout"));
     });
 }
