@@ -2,6 +2,7 @@
 
 mod command;
 mod demo;
+mod dependencies;
 mod guests;
 mod test;
 mod toolchain;
@@ -12,7 +13,7 @@ const USAGE: &str = "\
 cargo xtask TASK
 
   demo      the gateway at work: a mobile bank, told in a minute; with --keep it stays up
-  test      format, lint, build plugins and gateway, run all tests and the demo
+  test      formats, dependencies, lints, plugins, all tests, and the demo
   plugins   build all plugins into target/plugins";
 
 fn main() -> ExitCode {

@@ -5,14 +5,15 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::command::run;
-use crate::{demo, guests};
+use crate::{demo, dependencies, guests};
 
-/// Formatting, lints, plugins, then all tests and the demo.
+/// Formatting, dependencies, lints, plugins, then all tests and the demo.
 ///
 /// # Errors
 /// The first step that fails.
 pub fn run_all() -> Result<()> {
     run(Command::new("cargo").args(["fmt", "--all", "--check"]))?;
+    dependencies::check()?;
     run(cargo("clippy").args(["--all-targets", "--", "-D", "warnings"]))?;
     guests::build()?;
     run(&mut cargo("test"))?;

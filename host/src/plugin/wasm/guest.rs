@@ -100,7 +100,7 @@ impl Guest {
             client,
             wasi: None,
             current: Current { number: 0, subject: Subject::Nothing, log: log::Budget::new(lent.limits.log) },
-            memory: Memory { limit: lent.limits.memory, used: 0, asked: 0, denied: None },
+            memory: Memory { limit: lent.limits.memory, used: 0, ready: 0, asked: 0, denied: None },
             meter: Arc::new(Meter::new()),
             handles: 0,
             time: Time::new(lent.limits.configure, true),
@@ -158,6 +158,8 @@ impl Guest {
 pub(crate) struct Memory {
     pub(crate) limit: usize,
     used: usize,
+    /// What was in use when the instance was configured.
+    ready: usize,
     /// The last growth that was allowed.
     asked: usize,
     /// The bytes that were wanted when a growth was denied during this call.
@@ -182,6 +184,17 @@ impl Memory {
     fn failed(&mut self) {
         self.used = self.used.saturating_sub(self.asked);
         self.denied = Some(self.used.saturating_add(self.asked));
+    }
+
+    /// The instance is configured; what it takes from now on is for its calls.
+    pub(crate) fn mark_ready(&mut self) {
+        self.ready = self.used;
+    }
+
+    /// Whether calls have taken more than half of what was left for them. Memory of a guest never shrinks: one that
+    /// leaks would reach its limit in the middle of somebody's exchange.
+    pub(crate) fn has_grown(&self) -> bool {
+        self.used.saturating_sub(self.ready) > self.limit.saturating_sub(self.ready) / 2
     }
 }
 

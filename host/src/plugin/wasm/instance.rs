@@ -85,6 +85,7 @@ impl Instance {
         let exports = component.exports().clone();
         let mut started = Box::new(Self { store, instance, exports, meter, calls: 0 });
         started.configure(config, limits.deadline).await?;
+        started.store.data_mut().memory.mark_ready();
         started.end();
         Ok(started)
     }
@@ -194,7 +195,8 @@ impl Instance {
 
     /// Whether it has served long enough.
     pub(crate) fn is_worn(&self) -> bool {
-        self.calls >= MOST_CALLS || self.store.data().handles >= MOST_HANDLES
+        let guest = self.store.data();
+        self.calls >= MOST_CALLS || guest.handles >= MOST_HANDLES || guest.memory.has_grown()
     }
 
     fn fault(&self, error: &wasmtime::Error) -> PluginError {
