@@ -67,6 +67,17 @@ fn what_is_wrong_with_the_configuration_is_said_at_once_with_line_and_remedy() {
 }
 
 #[test]
+fn a_dropped_file_that_cannot_serve_is_named_though_nothing_names_it() {
+    let files = Files::with_plugins(&["api-key"]);
+    files.put_component("stray.wasm", b"I am no component");
+    files.configure("[[route]]\nname = \"one\"\nmatch = { path = \"/\" }\nrespond = { status = 200 }\n");
+    let (code, text) = check(&files);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.starts_with("plugins/stray.wasm: ") && text.contains("; mend the file"), "{text}");
+    assert!(text.contains("1 problem") && !text.contains("api-key"), "{text}");
+}
+
+#[test]
 fn the_reference_file_is_right() {
     let output = Command::new(program()).args(["check", "--config", "config/sluice.toml"]).current_dir(root()).output();
     let output = output.unwrap();

@@ -4,12 +4,14 @@
 
 mod check;
 mod fixed;
+mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fixed::Fixed;
+use read::{Read, read};
 
 use super::choose::{Choice, NoVersion, Refused, Sources, dropped_plugin, needed};
 use super::components::{Components, Version};
@@ -17,8 +19,8 @@ use super::lastgood::LastGood;
 use super::load;
 use super::report;
 use super::watch::Watched;
+use crate::config::Problem;
 use crate::config::model::Config;
-use crate::config::{self, Problem};
 use crate::plugin::wasm::{HostError, Options, PluginHost};
 use crate::snapshot::status::{ConfigurationStatus, Status};
 use crate::snapshot::{Conflict, Snapshot};
@@ -69,17 +71,6 @@ pub struct Builder {
     kept: BTreeMap<Arc<str>, String>,
 }
 
-/// A configuration, and what it was made from.
-#[derive(Clone)]
-struct Read {
-    config: Option<Arc<Config>>,
-    digest: [u8; 32],
-    /// The dropped files: routes can name them.
-    dropped: Vec<PathBuf>,
-    files: Vec<PathBuf>,
-    include_directories: Vec<PathBuf>,
-}
-
 struct Running {
     snapshot: Arc<Snapshot>,
     digest: [u8; 32],
@@ -123,6 +114,8 @@ impl Builder {
                 None
             }
         };
+        // Compiling can take seconds, and whoever waits wants to know for what.
+        tracing::info!("preparing plugins: {}; those that aren't in the cache are compiled", needed(&config).len());
         builder.refresh(&[&config], &BTreeSet::new());
         let assembled = builder.assemble(&config)?;
         prepare(&config)?;
@@ -365,21 +358,6 @@ impl Builder {
         }
         Status { configuration, plugins }
     }
-}
-
-/// What the configuration's files say now, and what is wrong with them.
-fn read(path: &Path, running: Option<&Config>) -> (Read, Vec<Problem>) {
-    let listing = |config: &Config| load::list(&config.plugins.directory);
-    // Before the configuration is read: a file that is dropped meanwhile is seen the next time.
-    let before = running.map(listing);
-    let loaded = config::load_watched(path);
-    let (config, problems) = match loaded.outcome {
-        Ok(config) => (Some(Arc::new(config)), Vec::new()),
-        Err(problems) => (None, problems),
-    };
-    let dropped = before.or_else(|| config.as_deref().map(listing)).unwrap_or_default();
-    let (digest, files, include_directories) = (loaded.digest, loaded.files, loaded.include_directories);
-    (Read { config, digest, dropped, files, include_directories }, problems)
 }
 
 /// Whether nothing would change by replacing one with the other.

@@ -53,7 +53,8 @@ impl Drop for Place {
 
 impl Pool {
     pub(crate) fn new(blueprint: Arc<Blueprint>, client: Arc<dyn HttpClient>) -> Rc<Self> {
-        let limit = blueprint.lent.limits.instances.div_ceil(blueprint.threads.max(1)).clamp(1, Semaphore::MAX_PERMITS);
+        // Rounded down, so that all threads together keep to the limit; but one that has none could serve nobody.
+        let limit = (blueprint.lent.limits.instances / blueprint.threads.max(1)).clamp(1, Semaphore::MAX_PERMITS);
         let mut idle = Vec::new();
         if let Some(mut spare) = blueprint.take_spare() {
             spare.adopt(client.clone());

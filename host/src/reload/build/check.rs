@@ -43,7 +43,7 @@ impl Builder {
                 line: 0,
                 key: format!("plugin \"{}\"", file.name),
                 message: file.reason.clone().unwrap_or_default(),
-                remedy: String::new(),
+                remedy: "mend the file, or take it out of the plugin directory".to_owned(),
             });
         }
         if problems.is_empty() { Ok(status) } else { Err(problems) }
