@@ -26,15 +26,16 @@ subject = "x-user"
 name = "hostile"
 component = "hostile.wasm"
 grants = ["kv", { http-client = ["service", "silent"] }]
-limits = { memory = "4MiB", time = "20ms", deadline = "300ms", kv = "1MiB", instances = 8 }
+limits = { memory = "4MiB", time = "TIME", deadline = "DEADLINE", kv = "1MiB", instances = 8 }
 [[plugin]]
 name = "end"
 component = "hostile-end.wasm"
 grants = ["kv", { http-client = ["service", "silent"] }]
-limits = { memory = "4MiB", time = "20ms", deadline = "300ms", instances = 8 }
+limits = { memory = "4MiB", time = "TIME", deadline = "DEADLINE", instances = 8 }
 [[plugin]]
 name = "stamp"
 component = "stamp.wasm"
+limits = { time = "1s" }
 [[route]]
 name = "end"
 match = { path = "/end/*" }
@@ -51,7 +52,8 @@ struct Town {
 }
 
 impl Town {
-    async fn new() -> Self {
+    /// With guests that may compute for `time` in a call, and wait until `deadline`.
+    async fn new(time: &str, deadline: &str) -> Self {
         let service = Upstream::mirror().await;
         let silent = Upstream::raw(|_, stream| async move {
             let _open = stream;
@@ -63,7 +65,7 @@ impl Town {
             files.put_component(&format!("{name}.wasm"), &std::fs::read(guest(name)).unwrap());
         }
         let text = [
-            PLUGINS,
+            &PLUGINS.replace("TIME", time).replace("DEADLINE", deadline),
             &route("service", "/bad/*", &["hostile"]),
             &route("quiet", "/good/*", &["stamp"]),
             &cluster("service", &[service.address]),
@@ -114,7 +116,7 @@ async fn neighbour(address: std::net::SocketAddr, stop: Arc<AtomicBool>, served:
 
 #[tokio::test]
 async fn what_ends_a_call_costs_its_own_exchange_one_clear_error() {
-    let town = Town::new().await;
+    let town = Town::new("20ms", "300ms").await;
     for at in HOOKS.into_iter().chain(["authenticate", "aggregate"]) {
         for misdeed in ["loop", "recurse", "hoard", "trap", "panic", "fail", "garble"] {
             let answer = town.commit(at, &json!(misdeed)).await;
@@ -132,7 +134,7 @@ async fn what_ends_a_call_costs_its_own_exchange_one_clear_error() {
 
 #[tokio::test]
 async fn a_pick_that_fails_leaves_the_choice_to_the_gateway() {
-    let town = Town::new().await;
+    let town = Town::new("20ms", "300ms").await;
     for misdeed in ["loop", "recurse", "hoard", "trap", "panic", "fail", "wait"] {
         let answer = town.commit("balance", &json!(misdeed)).await;
         assert_eq!(answer.status, 200, "{misdeed}: {answer:?}");
@@ -142,7 +144,7 @@ async fn a_pick_that_fails_leaves_the_choice_to_the_gateway() {
 
 #[tokio::test]
 async fn waiting_ends_at_the_deadline() {
-    let town = Town::new().await;
+    let town = Town::new("200ms", "300ms").await;
     for at in HOOKS {
         town.commit(at, &json!("wait")).await.assert_problem(503);
     }
@@ -162,7 +164,7 @@ async fn waiting_ends_at_the_deadline() {
 
 #[tokio::test]
 async fn messages_stay_well_formed() {
-    let town = Town::new().await;
+    let town = Town::new("2s", "5s").await;
     let forbidden = [
         "connection",
         "keep-alive",
@@ -239,7 +241,7 @@ async fn messages_stay_well_formed() {
 
 #[tokio::test]
 async fn answers_without_a_body_have_none() {
-    let town = Town::new().await;
+    let town = Town::new("2s", "5s").await;
     let mut client = town.site.client().await;
     for (method, status) in [("POST", 204), ("POST", 304), ("HEAD", 200), ("POST", 205)] {
         let misdeed = json!({ "respond": { "status": status, "name": "x-mine", "value": "yes", "body": "smuggled" } });
@@ -255,7 +257,7 @@ async fn answers_without_a_body_have_none() {
 
 #[tokio::test]
 async fn floods_meet_their_limits() {
-    let town = Town::new().await;
+    let town = Town::new("2s", "5s").await;
     for at in ["on-request", "on-response"] {
         assert_eq!(town.commit(at, &json!({ "flood-log": 100 })).await.field("x-outcome"), Some("wrote 100"));
         // 16 calls are allowed in an exchange; a batch beyond that isn't sent at all, or not beyond that.
@@ -281,7 +283,7 @@ async fn floods_meet_their_limits() {
 
 #[tokio::test]
 async fn memory_that_is_never_given_back_costs_no_exchange() {
-    let town = Town::new().await;
+    let town = Town::new("2s", "5s").await;
     for n in 0..200 {
         let answer = town.commit("on-request", &json!("creep")).await;
         assert_eq!((answer.status, answer.field("x-outcome")), (200, Some("crept")), "after {n}: {answer:?}");
