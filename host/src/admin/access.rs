@@ -1,13 +1,14 @@
-//! Who may ask: the `Host` has to be one of the API's own names, and the token has to be right, where there
-//! is one. Pure.
+//! Who may ask: the `Host` has to be one of the API's own names, the token has to be right, where there
+//! is one, and a web page that asks for a change has to be the API's own. Pure.
+//!
+//! The token is never a cookie, so that no page of another origin can have a browser send it.
 
 use std::net::SocketAddr;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-use super::answer::problem;
+use super::answer::{Answer, problem};
+use super::dashboard;
 use crate::config::model::Admin;
 
 /// Why a request is refused.
@@ -17,18 +18,18 @@ pub enum Refused {
     Host,
     /// No token, or a wrong one.
     Token,
-    /// A web page asks for a change.
+    /// A web page of another origin asks for a change.
     Origin,
 }
 
 impl Refused {
-    pub fn answer(self) -> Response<Full<Bytes>> {
+    pub fn answer(self) -> Answer {
         match self {
             Self::Host => problem(
                 StatusCode::MISDIRECTED_REQUEST,
                 "Host is none of the names of this API; add it to admin.hosts if it should be",
             ),
-            Self::Origin => problem(StatusCode::FORBIDDEN, "web pages can't ask for this"),
+            Self::Origin => problem(StatusCode::FORBIDDEN, "only the dashboard's own page may ask for changes"),
             Self::Token => {
                 let mut answer = problem(StatusCode::UNAUTHORIZED, "send the token as Authorization: Bearer TOKEN");
                 let challenge = HeaderValue::from_static("Bearer realm=\"sluice admin\"");
@@ -40,21 +41,43 @@ impl Refused {
 }
 
 /// Check a request for `path` that came in at the address `local`.
-pub fn check(admin: &Admin, local: SocketAddr, path: &str, headers: &HeaderMap) -> Result<(), Refused> {
+pub fn check(
+    admin: &Admin,
+    local: SocketAddr,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<(), Refused> {
     if !is_own_host(admin, local, headers) {
         return Err(Refused::Host);
     }
-    // Probes of an orchestrator carry no secrets, and learn one bit.
-    let is_probe = path == "/healthz" || path == "/readyz";
-    if let (Some(token), false) = (&admin.token, is_probe)
+    // Probes of an orchestrator carry no secrets, and learn one bit; the page asks for the token itself.
+    let is_open = path == "/healthz" || path == "/readyz" || dashboard::is_part(path);
+    if let (Some(token), false) = (&admin.token, is_open)
         && !has_token(headers, token.reveal())
     {
         return Err(Refused::Token);
     }
-    if path == "/api/v1/reload" && headers.contains_key(header::ORIGIN) {
+    if method != Method::GET && method != Method::HEAD && !is_same_origin(headers) {
         return Err(Refused::Origin);
     }
     Ok(())
+}
+
+/// Whether a request comes from a page of this very host, or from no page at all: browsers name the origin
+/// with every request that isn't `GET` or `HEAD` (Fetch Standard, section 3.2), other clients never.
+fn is_same_origin(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    if site.is_some_and(|site| site != b"same-origin" && site != b"none") {
+        return false;
+    }
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let (origin, more) = (origins.next(), origins.next());
+    let Some(origin) = origin else { return true };
+    let authority = origin.to_str().ok().and_then(|origin| Some(origin.split_once("://")?.1));
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    // A proxy that ends TLS may stand between, so that the scheme says nothing.
+    more.is_none() && authority.is_some_and(|authority| host.is_some_and(|host| host.eq_ignore_ascii_case(authority)))
 }
 
 fn is_own_host(admin: &Admin, local: SocketAddr, headers: &HeaderMap) -> bool {
@@ -127,7 +150,7 @@ mod tests {
     }
 
     fn with_host(host: &str) -> Result<(), Refused> {
-        check(&admin(None), "127.0.0.1:9901".parse().unwrap(), "/metrics", &headers(&[("host", host)]))
+        check(&admin(None), "127.0.0.1:9901".parse().unwrap(), &Method::GET, "/metrics", &headers(&[("host", host)]))
     }
 
     #[test]
@@ -147,15 +170,15 @@ mod tests {
         }
         let two = headers(&[("host", "localhost:9901"), ("host", "evil.example")]);
         let local = "127.0.0.1:9901".parse().unwrap();
-        assert_eq!(check(&admin(None), local, "/metrics", &two), Err(Refused::Host));
-        assert_eq!(check(&admin(None), local, "/metrics", &HeaderMap::new()), Err(Refused::Host));
+        assert_eq!(check(&admin(None), local, &Method::GET, "/metrics", &two), Err(Refused::Host));
+        assert_eq!(check(&admin(None), local, &Method::GET, "/metrics", &HeaderMap::new()), Err(Refused::Host));
     }
 
     #[test]
     fn the_address_that_it_was_reached_at_is_its_own() {
         let everywhere = Admin { address: "0.0.0.0:9901".parse().unwrap(), ..admin(None) };
         let local = "10.0.0.5:9901".parse().unwrap();
-        assert_eq!(check(&everywhere, local, "/metrics", &headers(&[("host", "10.0.0.5:9901")])), Ok(()));
+        assert_eq!(check(&everywhere, local, &Method::GET, "/metrics", &headers(&[("host", "10.0.0.5:9901")])), Ok(()));
     }
 
     #[test]
@@ -163,7 +186,7 @@ mod tests {
         let local = "127.0.0.1:9901".parse().unwrap();
         let ask = |path: &str, authorization: &str| {
             let headers = headers(&[("host", "127.0.0.1:9901"), ("authorization", authorization)]);
-            check(&admin(Some("secret")), local, path, &headers)
+            check(&admin(Some("secret")), local, &Method::GET, path, &headers)
         };
         for good in ["Bearer secret", "bearer secret", "Bearer  secret "] {
             assert_eq!(ask("/metrics", good), Ok(()), "{good}");
@@ -177,9 +200,38 @@ mod tests {
     }
 
     #[test]
-    fn a_web_page_cannot_reload() {
+    fn the_page_is_open_and_what_it_shows_is_not() {
         let local = "127.0.0.1:9901".parse().unwrap();
-        let from_page = headers(&[("host", "localhost:9901"), ("origin", "http://localhost:9901")]);
-        assert_eq!(check(&admin(None), local, "/api/v1/reload", &from_page), Err(Refused::Origin));
+        let ask = |path: &str| {
+            check(&admin(Some("secret")), local, &Method::GET, path, &headers(&[("host", "127.0.0.1:9901")]))
+        };
+        assert_eq!((ask("/"), ask("/dashboard/main.js")), (Ok(()), Ok(())));
+        for path in ["/api/v1/events", "/api/v1/status", "/dashboard/", "/dashboard/../metrics", "/metrics"] {
+            assert_eq!(ask(path), Err(Refused::Token), "{path}");
+        }
+    }
+
+    #[test]
+    fn no_other_page_changes_anything() {
+        let local = "127.0.0.1:9901".parse().unwrap();
+        let ask = |method: Method, more: &[(&'static str, &str)]| {
+            let mut all = vec![("host", "localhost:9901")];
+            all.extend_from_slice(more);
+            check(&admin(None), local, &method, "/api/v1/reload", &headers(&all))
+        };
+        for good in [&[][..], &[("origin", "http://localhost:9901"), ("sec-fetch-site", "same-origin")]] {
+            assert_eq!(ask(Method::POST, good), Ok(()), "{good:?}");
+        }
+        for bad in [
+            &[("origin", "http://localhost:3000")][..],
+            &[("origin", "null")],
+            &[("origin", "http://evil.example")],
+            &[("origin", "http://localhost:9901"), ("origin", "http://evil.example")],
+            &[("origin", "http://localhost:9901"), ("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "same-site")],
+        ] {
+            assert_eq!(ask(Method::POST, bad), Err(Refused::Origin), "{bad:?}");
+            assert_eq!(ask(Method::PUT, bad), Err(Refused::Origin), "{bad:?}");
+        }
     }
 }

@@ -6,13 +6,15 @@ use serde_json::{Map, Value, json};
 
 use super::Source;
 use crate::config::model::{
-    Balance, Cluster, Destination, HostPattern, Isolation, Match, OnError, Probe, Route, ValuePattern,
+    Balance, Cluster, Destination, HostPattern, Isolation, Match, OnError, Probe, Protocol, Route, ValuePattern,
 };
 use crate::snapshot::Snapshot;
 use crate::snapshot::status::{PluginStatus, Status};
+use crate::telemetry::access::is_secret_field;
 use crate::telemetry::metrics::Reload;
 use crate::telemetry::refusals::Refusal;
 use crate::upstream::{Endpoint, Why};
+use crate::telemetry::reloads::Record;
 
 /// The configuration, and what is wrong.
 pub fn status<S: Source>(source: &S, snapshot: &Snapshot) -> Value {
@@ -20,7 +22,13 @@ pub fn status<S: Source>(source: &S, snapshot: &Snapshot) -> Value {
     let config = snapshot.config();
     let listeners = config.listeners.iter().map(|listener| {
         let address = source.address(&listener.name).unwrap_or(listener.address);
-        json!({ "name": &*listener.name, "address": address.to_string() })
+        let (protocol, clusters) = protocol(&listener.protocol, &config.clusters);
+        json!({
+            "name": &*listener.name,
+            "address": address.to_string(),
+            "protocol": protocol,
+            "clusters": clusters,
+        })
     });
     let problems =
         |status: &Status| -> Vec<String> { status.configuration.problems.iter().map(ToString::to_string).collect() };
@@ -38,13 +46,45 @@ pub fn status<S: Source>(source: &S, snapshot: &Snapshot) -> Value {
     })
 }
 
+/// What a listener speaks, and the clusters that its byte streams go to.
+fn protocol<'a>(protocol: &Protocol, clusters: &'a [Cluster]) -> (&'static str, Vec<&'a str>) {
+    match protocol {
+        Protocol::Http => ("http", Vec::new()),
+        Protocol::Tcp(streams) => {
+            let mut indexes: Vec<usize> =
+                streams.cluster.into_iter().chain(streams.sni.iter().map(|(_, index)| *index)).collect();
+            indexes.sort_unstable();
+            indexes.dedup();
+            ("tcp", indexes.iter().filter_map(|index| Some(&*clusters.get(*index)?.name)).collect())
+        }
+    }
+}
+
 pub fn outcome(outcome: Reload, status: &Status) -> Value {
-    let outcome = match outcome {
+    json!({ "outcome": outcome_name(outcome), "refused_files": status.refused() })
+}
+
+fn outcome_name(outcome: Reload) -> &'static str {
+    match outcome {
         Reload::Published => "published",
         Reload::Refused => "refused",
         Reload::Unchanged => "unchanged",
-    };
-    json!({ "outcome": outcome, "refused_files": status.refused() })
+    }
+}
+
+pub fn reloads(records: &[Record]) -> Value {
+    let described = records.iter().map(|record| {
+        json!({
+            "number": record.number,
+            "at": record.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+            "took_ms": u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX),
+            "outcome": outcome_name(record.outcome),
+            "asked": record.asked,
+            "changes": record.changes,
+            "problems": record.problems,
+        })
+    });
+    json!({ "reloads": described.collect::<Vec<_>>() })
 }
 
 pub fn plugins(status: &Status) -> Value {
@@ -107,8 +147,10 @@ fn matcher(matcher: &Match) -> Value {
         ValuePattern::Present => Value::Bool(true),
         ValuePattern::Exact(value) => value.clone().into(),
     };
+    // A route may want a certain secret; that it wants one is enough to know.
+    let shown = |name, value| if is_secret_field(name) { Value::from("[redacted]") } else { pattern(value) };
     let headers: Map<String, Value> =
-        matcher.headers.iter().map(|(name, value)| (name.to_string(), pattern(value))).collect();
+        matcher.headers.iter().map(|(name, value)| (name.to_string(), shown(name, value))).collect();
     let query: Map<String, Value> = matcher.query.iter().map(|(name, value)| (name.clone(), pattern(value))).collect();
     for (key, conditions) in [("headers", headers), ("query", query)] {
         if !conditions.is_empty() {
@@ -155,11 +197,12 @@ pub fn refusals(refusals: &[Refusal]) -> Value {
 }
 
 /// Why an endpoint isn't asked, or not as much as it could be.
-fn reason(endpoint: &Endpoint) -> Option<&'static str> {
+pub fn reason(endpoint: &Endpoint) -> Option<&'static str> {
     match endpoint.state() {
         "unhealthy" => Some("health-check"),
         "ejected" => endpoint.ejected().map(Why::name),
         "warming" => Some("slow-start"),
+        "drained" => Some("operator"),
         _ => None,
     }
 }

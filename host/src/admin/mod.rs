@@ -1,22 +1,28 @@
-//! The gateway's own API: health, metrics, and what serves, over HTTP/1.1 on an address of its own.
+//! The gateway's own side: health, metrics, what serves, and the dashboard, over HTTP/1.1 on an address of its
+//! own.
 //!
-//! It can only look, and ask for a reload. It answers only to names that are its own, since a web page
-//! can make a browser ask any name that it has resolve to this machine (DNS rebinding).
+//! It answers only to names that are its own, since a web page can make a browser ask any name that it has
+//! resolve to this machine (DNS rebinding); and it changes nothing for a page of another origin. What it can
+//! change is little: reload now, take an endpoint out, log more.
 
 mod access;
+mod actions;
 mod answer;
+mod api;
+mod dashboard;
 mod describe;
+mod events;
+mod numbers;
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,15 +31,14 @@ use tokio::sync::Semaphore;
 
 use crate::snapshot::Snapshot;
 use crate::snapshot::status::Status;
-use crate::telemetry::metrics::{Format, Reload};
-use crate::telemetry::refusals::Refusal;
-use answer::{json, problem, text};
+use crate::telemetry::log::LogControl;
+use crate::telemetry::metrics::{Format, Metrics, Reload};
 
 /// Connections at a time; more wait.
 const MOST_CONNECTIONS: usize = 256;
 /// For the head of a request, and between two requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// For the answer to one request; scrapers give up much sooner.
+/// For all answers on one connection, streams of events left out; scrapers give up much sooner.
 const LONGEST_CONNECTION: Duration = Duration::from_secs(600);
 
 /// Where the answers come from.
@@ -43,9 +48,12 @@ pub trait Source: Send + Sync + 'static {
     fn status(&self) -> Arc<Status>;
     /// Where a listener can be reached.
     fn address(&self, listener: &str) -> Option<SocketAddr>;
+    /// As text, with the endpoints as they are now.
     fn metrics(&self, format: Format) -> String;
-    /// The last requests that were refused, the oldest first.
-    fn refusals(&self) -> Vec<Refusal>;
+    /// The same as numbers; the last refusals and reloads.
+    fn telemetry(&self) -> &Arc<Metrics>;
+    /// By which to change what is logged, if that is the gateway's business.
+    fn log(&self) -> Option<&LogControl>;
     /// Reload now. None if the gateway has stopped.
     fn reload(&self) -> Pin<Box<dyn Future<Output = Option<Reload>> + '_>>;
 }
@@ -53,6 +61,7 @@ pub trait Source: Send + Sync + 'static {
 /// Serve for ever; drop the future to stop. Has to run in a `LocalSet`.
 pub async fn serve<S: Source>(listener: TcpListener, source: Arc<S>) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let viewers = events::Viewers::default();
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
         let stream = match listener.accept().await {
@@ -63,89 +72,44 @@ pub async fn serve<S: Source>(listener: TcpListener, source: Arc<S>) {
                 continue;
             }
         };
-        let source = source.clone();
+        let (source, viewers) = (source.clone(), viewers.clone());
         tokio::task::spawn_local(async move {
-            // Whatever goes wrong is between this client and its connection.
-            let _ = tokio::time::timeout(LONGEST_CONNECTION, connection(stream, source)).await;
+            connection(stream, source, viewers).await;
             drop(place);
         });
     }
 }
 
-async fn connection<S: Source>(stream: TcpStream, source: Arc<S>) {
+/// Serve one connection. Whatever goes wrong is between this client and its connection.
+async fn connection<S: Source>(stream: TcpStream, source: Arc<S>, viewers: events::Viewers) {
     let Ok(local) = stream.local_addr() else { return };
-    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let source = source.clone();
-        async move { Ok::<_, Infallible>(answer(&*source, local, request.map(drop)).await) }
-    });
+    // Small events are to be seen at once.
+    let _ = stream.set_nodelay(true);
+    let streams = Rc::new(Cell::new(false));
+    let service = {
+        let streams = streams.clone();
+        service_fn(move |request: http::Request<hyper::body::Incoming>| {
+            let (source, viewers, streams) = (source.clone(), viewers.clone(), streams.clone());
+            async move { Ok::<_, Infallible>(api::answer(&source, local, request, &viewers, &streams).await) }
+        })
+    };
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(16 << 10)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    if let Err(error) = served {
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(served);
+    let result = tokio::select! {
+        result = &mut served => result,
+        () = tokio::time::sleep(LONGEST_CONNECTION) => {
+            if !streams.get() {
+                return;
+            }
+            // It ends by itself when its reader goes or falls behind.
+            served.await
+        }
+    };
+    if let Err(error) = result {
         tracing::debug!(%error, "a connection to the admin API failed");
     }
 }
-
-/// Answer one request that came in at the address `local`.
-async fn answer<S: Source>(source: &S, local: SocketAddr, request: Request<()>) -> Response<Full<Bytes>> {
-    let Some(snapshot) = source.snapshot() else {
-        return problem(StatusCode::SERVICE_UNAVAILABLE, "nothing serves");
-    };
-    let path = request.uri().path().to_owned();
-    if let Some(admin) = &snapshot.config().admin
-        && let Err(refused) = access::check(admin, local, &path, request.headers())
-    {
-        return refused.answer();
-    }
-    let allowed: &[Method] = if path == "/api/v1/reload" { &[Method::POST] } else { &[Method::GET, Method::HEAD] };
-    let mut answer = match path.as_str() {
-        "/" | "/healthz" | "/readyz" | "/metrics" | "/api/v1/status" | "/api/v1/routes" | "/api/v1/plugins"
-        | "/api/v1/clusters" | "/api/v1/refusals" | "/api/v1/reload"
-            if !allowed.contains(request.method()) =>
-        {
-            answer::method_not_allowed(allowed)
-        }
-        "/" => text(StatusCode::OK, INDEX),
-        "/healthz" => text(StatusCode::OK, "ok\n"),
-        "/readyz" if source.is_ready() => text(StatusCode::OK, "ready\n"),
-        "/readyz" => problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping, or doesn't serve yet"),
-        "/metrics" => {
-            let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-            let format = Format::accepted(accept.unwrap_or_default());
-            answer::whole(StatusCode::OK, format.content_type(), source.metrics(format))
-        }
-        "/api/v1/status" => json(&describe::status(source, &snapshot)),
-        "/api/v1/routes" => json(&describe::routes(source, &snapshot)),
-        "/api/v1/plugins" => json(&describe::plugins(&source.status())),
-        "/api/v1/clusters" => json(&describe::clusters(&snapshot)),
-        "/api/v1/refusals" => json(&describe::refusals(&source.refusals())),
-        "/api/v1/reload" => reload(source).await,
-        _ => problem(StatusCode::NOT_FOUND, "there is nothing at this path; / lists what there is"),
-    };
-    if request.method() == Method::HEAD {
-        answer = answer.map(|_| Full::default());
-    }
-    answer
-}
-
-async fn reload<S: Source>(source: &S) -> Response<Full<Bytes>> {
-    match source.reload().await {
-        Some(outcome) => json(&describe::outcome(outcome, &source.status())),
-        None => problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping"),
-    }
-}
-
-const INDEX: &str = "\
-GET  /healthz          whether the process lives
-GET  /readyz           whether it serves, and means to go on
-GET  /metrics          for Prometheus
-GET  /api/v1/status    the configuration and what is wrong
-GET  /api/v1/routes    routes, in the order of the configuration
-GET  /api/v1/plugins   plugins, and files that nothing names
-GET  /api/v1/clusters  clusters and their endpoints
-GET  /api/v1/refusals  the last requests that were refused, and why
-POST /api/v1/reload    look at all files now
-";

@@ -16,9 +16,10 @@ use super::fail;
 const MOST_ROUTES: usize = 50;
 
 pub fn run(config: PathBuf, format: log::Format) -> ExitCode {
-    if let Err(error) = log::start(format) {
-        return fail(error);
-    }
+    let log = match log::start(format) {
+        Ok(log) => log,
+        Err(error) => return fail(error),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(format_args!("can't start: {error}")),
@@ -29,7 +30,7 @@ pub fn run(config: PathBuf, format: log::Format) -> ExitCode {
             Ok(signals) => signals,
             Err(error) => return fail(format_args!("can't listen for signals: {error}")),
         };
-        let gateway = match Gateway::start(Options::new(config)).await {
+        let gateway = match Gateway::start(Options::new(config).with_log(log)).await {
             Ok(gateway) => gateway,
             Err(error) => return fail(error),
         };

@@ -14,6 +14,7 @@ use crate::admin;
 use crate::reload::{Builder, Built, Controller, Request};
 use crate::snapshot::Snapshot;
 use crate::snapshot::status::Status;
+use crate::telemetry::log::LogControl;
 use crate::upstream::{Cluster, health};
 
 /// What the control thread is made with.
@@ -23,6 +24,7 @@ pub struct Control {
     /// The first snapshot.
     pub first: Built,
     pub admin: Option<TcpListener>,
+    pub log: Option<LogControl>,
     pub status: watch::Sender<Arc<Status>>,
     pub requests: mpsc::UnboundedReceiver<Request>,
     pub retired: mpsc::UnboundedReceiver<Arc<Snapshot>>,
@@ -46,7 +48,7 @@ impl Control {
     }
 
     async fn run(self) {
-        let Self { shared, builder, first, admin, status, requests, mut retired, ready, mut stop } = self;
+        let Self { shared, builder, first, admin, log, status, requests, mut retired, ready, mut stop } = self;
         tokio::task::spawn_local(async move {
             while let Some(snapshot) = retired.recv().await {
                 drop(snapshot);
@@ -58,7 +60,9 @@ impl Control {
             health.check(&snapshot);
         }
         if let Some(listener) = admin.and_then(|listener| tokio::net::TcpListener::from_std(listener).ok()) {
-            tokio::task::spawn_local(admin::serve(listener, Arc::new(Overview(shared.clone()))));
+            let (shared, metrics) = (shared.clone(), shared.metrics.clone());
+            tokio::task::spawn_local(admin::serve(listener, Arc::new(Overview { shared, log })));
+            tokio::task::spawn_local(async move { metrics.timeline().record(&metrics).await });
         }
         // Whoever started the gateway may have gone.
         let _ = ready.send(());

@@ -28,6 +28,7 @@ use crate::plugin::wasm::HostError;
 use crate::reload::{self, Builder, Prepare as _};
 use crate::snapshot::Snapshot;
 use crate::snapshot::status::Status;
+use crate::telemetry::log::LogControl;
 use crate::telemetry::metrics::{Metrics, Reload};
 use access::{AccessOutput, Outside};
 use control::Control;
@@ -43,11 +44,18 @@ const LAST_GRACE: Duration = Duration::from_secs(5);
 pub struct Options {
     /// The configuration file. It is watched, with all that it refers to.
     pub config: PathBuf,
+    /// By which the admin API changes what is logged.
+    pub log: Option<LogControl>,
 }
 
 impl Options {
     pub fn new(config: impl Into<PathBuf>) -> Self {
-        Self { config: config.into() }
+        Self { config: config.into(), log: None }
+    }
+
+    #[must_use]
+    pub fn with_log(self, log: LogControl) -> Self {
+        Self { log: Some(log), ..self }
     }
 }
 
@@ -222,6 +230,7 @@ fn build(options: &Options) -> Result<(Gateway, oneshot::Receiver<()>), StartErr
         builder,
         first,
         admin,
+        log: options.log.clone(),
         status: status_sender,
         requests,
         retired,

@@ -9,37 +9,44 @@ use super::shared::Shared;
 use crate::admin::Source;
 use crate::snapshot::Snapshot;
 use crate::snapshot::status::Status;
-use crate::telemetry::metrics::{Format, Reload};
-use crate::telemetry::refusals::Refusal;
+use crate::telemetry::log::LogControl;
+use crate::telemetry::metrics::{Format, Metrics, Reload};
 
-pub struct Overview(pub Arc<Shared>);
+pub struct Overview {
+    pub shared: Arc<Shared>,
+    pub log: Option<LogControl>,
+}
 
 impl Source for Overview {
     fn is_ready(&self) -> bool {
-        self.0.is_ready()
+        self.shared.is_ready()
     }
 
     fn snapshot(&self) -> Option<Arc<Snapshot>> {
-        self.0.snapshot()
+        self.shared.snapshot()
     }
 
     fn status(&self) -> Arc<Status> {
-        self.0.status.borrow().clone()
+        self.shared.status.borrow().clone()
     }
 
     fn address(&self, listener: &str) -> Option<SocketAddr> {
-        self.0.address(listener)
+        self.shared.address(listener)
     }
 
     fn metrics(&self, format: Format) -> String {
-        self.0.metrics.encode(format, &self.0.endpoints())
+        self.shared.metrics.encode(format, &self.shared.endpoints())
     }
 
-    fn refusals(&self) -> Vec<Refusal> {
-        self.0.metrics.refusals().since(0)
+    fn telemetry(&self) -> &Arc<Metrics> {
+        &self.shared.metrics
+    }
+
+    fn log(&self) -> Option<&LogControl> {
+        self.log.as_ref()
     }
 
     fn reload(&self) -> Pin<Box<dyn Future<Output = Option<Reload>> + '_>> {
-        Box::pin(self.0.reload())
+        Box::pin(self.shared.reload())
     }
 }

@@ -105,6 +105,7 @@ impl Shared {
                 cluster: cluster.name().clone(),
                 address: member.endpoint.text().to_owned(),
                 healthy: member.endpoint.is_healthy(),
+                drained: member.endpoint.is_drained(),
                 in_flight: member.endpoint.in_flight(),
                 state: member.endpoint.state(),
             };

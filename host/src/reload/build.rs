@@ -13,6 +13,7 @@ use std::sync::Arc;
 use fixed::Fixed;
 use read::{Read, read};
 
+use super::changes;
 use super::choose::{Choice, NoVersion, Refused, Sources, dropped_plugin, needed};
 use super::components::{Components, Version};
 use super::lastgood::LastGood;
@@ -87,6 +88,9 @@ pub struct Built {
     pub outcome: Reload,
     /// Something was refused that wasn't before, whatever else was published.
     pub newly_refused: bool,
+    /// What is served differently, and what is refused that wasn't: for people.
+    pub changes: Vec<String>,
+    pub problems: Vec<String>,
     pub watched: Watched,
 }
 
@@ -182,7 +186,8 @@ impl Builder {
     pub fn nothing(&self) -> Built {
         let watched = self.running.as_ref().map(|running| self.watched(running.snapshot.config())).unwrap_or_default();
         let status = self.status.clone();
-        Built { snapshot: None, status, outcome: Reload::Unchanged, newly_refused: false, watched }
+        let (changes, problems) = Default::default();
+        Built { snapshot: None, status, outcome: Reload::Unchanged, newly_refused: false, changes, problems, watched }
     }
 
     /// A configuration that might replace the one that serves, or what is wrong with it.
@@ -279,9 +284,13 @@ impl Builder {
         let changed = self.running.as_ref().is_none_or(|running| !same(&running.snapshot, &snapshot));
         let status = self.describe(&config, &choices, problems);
         let newly_refused = report::report(&self.status, &status);
-        let mut published = None;
+        let problems = changes::problems(&self.status, &status);
+        let (mut published, mut changes) = (None, Vec::new());
         if changed {
             let snapshot = Arc::new(snapshot);
+            if let Some(running) = &self.running {
+                changes = changes::changes(&running.snapshot, &snapshot);
+            }
             let fixed = self.running.take().map_or_else(|| Fixed::of(&config), |running| running.fixed);
             self.running = Some(Running { snapshot: snapshot.clone(), digest, fixed });
             self.metrics.published();
@@ -295,7 +304,8 @@ impl Builder {
         };
         self.metrics.files_refused(status.refused());
         self.status = status.clone();
-        Built { snapshot: published, status, outcome, newly_refused, watched: self.watched(&config) }
+        let watched = self.watched(&config);
+        Built { snapshot: published, status, outcome, newly_refused, changes, problems, watched }
     }
 
     /// Keep on disk what serves now.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -13,6 +14,7 @@ use super::watch::{Watch, Watched};
 use crate::snapshot::Snapshot;
 use crate::snapshot::status::Status;
 use crate::telemetry::metrics::{Metrics, Reload};
+use crate::telemetry::reloads::Record;
 
 /// A wish to reload now; answered when it is done.
 pub type Request = oneshot::Sender<Reload>;
@@ -50,13 +52,26 @@ where
                     None => return,
                 },
             };
-            let Some(built) = self.rebuild(unsettled).await else { return };
+            let began = Instant::now();
+            let Some(mut built) = self.rebuild(unsettled).await else { return };
             self.count(&built, first_look && request.is_none());
+            let (changes, problems) = (std::mem::take(&mut built.changes), std::mem::take(&mut built.problems));
             first_look = watch.set(built.watched);
             if let Some(snapshot) = built.snapshot {
                 (self.publish)(snapshot).await;
             }
             self.status.send_replace(Arc::new(built.status));
+            if built.outcome != Reload::Unchanged || built.newly_refused || request.is_some() {
+                self.metrics.reload_records().add(Record {
+                    number: 0,
+                    at: SystemTime::now(),
+                    took: began.elapsed(),
+                    outcome: built.outcome,
+                    asked: request.is_some(),
+                    changes,
+                    problems,
+                });
+            }
             if let Some(request) = request {
                 // Whoever asked may have gone.
                 let _ = request.send(built.outcome);

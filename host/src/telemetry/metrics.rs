@@ -6,6 +6,7 @@
 
 mod exposition;
 mod own;
+mod reading;
 mod series;
 
 use std::collections::HashMap;
@@ -15,9 +16,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use exposition::Format;
 pub use own::{OwnError, Record};
+pub use reading::{Buckets, Classes, ClusterReading, Failure, ListenerReading, PluginReading, Traffic, bounds};
 use series::{Counter, Histogram, Series};
 
 use super::refusals::Refusals;
+use super::reloads::Reloads as ReloadRecords;
+use super::timeline::Timeline;
 
 /// Names kept of one kind. Those that no snapshot uses any more go first when more come.
 const MOST_NAMES: usize = 50_000;
@@ -36,6 +40,8 @@ pub struct Metrics {
     /// Files that are refused now.
     refused_files: AtomicU64,
     refusals: Arc<Refusals>,
+    reload_records: ReloadRecords,
+    timeline: Timeline,
     access_log_dropped: Arc<AtomicU64>,
 }
 
@@ -101,6 +107,16 @@ impl Metrics {
         &self.refusals
     }
 
+    /// The last reloads.
+    pub fn reload_records(&self) -> &ReloadRecords {
+        &self.reload_records
+    }
+
+    /// The traffic of the last minutes.
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
     /// Counts lines that the access log lost.
     pub fn access_log_dropped(&self) -> &Arc<AtomicU64> {
         &self.access_log_dropped
@@ -146,6 +162,8 @@ pub struct EndpointSample {
     pub cluster: Arc<str>,
     pub address: String,
     pub healthy: bool,
+    /// Taken out by an operator.
+    pub drained: bool,
     pub in_flight: u32,
     /// `healthy`, `warming`, `unhealthy` or `ejected`.
     pub state: &'static str,
@@ -172,7 +190,11 @@ pub struct PluginMetrics {
     /// In nanoseconds.
     busy: AtomicU64,
     own: own::OwnSeries,
+    last_failure: Mutex<Option<Failure>>,
 }
+
+/// Bytes kept of what a failure says.
+const LONGEST_REASON: usize = 512;
 
 impl PluginMetrics {
     /// A hook call ended. `hook` is the WIT interface's name; `outcome` is a decision's name
@@ -189,6 +211,20 @@ impl PluginMetrics {
     /// A rule for names, labels or values is broken, or there are too many series.
     pub fn own(&self, name: &str, labels: Vec<(String, String)>, record: Record, limit: usize) -> Result<(), OwnError> {
         self.own.record(name, labels, record, limit)
+    }
+
+    /// Keep why a call failed, for whoever asks. A data thread that would have to wait passes it over.
+    pub fn failed(&self, hook: &'static str, reason: &dyn std::fmt::Display) {
+        if let Ok(mut last) = self.last_failure.try_lock() {
+            let mut reason = reason.to_string();
+            let end = (0..=LONGEST_REASON.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end));
+            reason.truncate(end.unwrap_or_default());
+            *last = Some(Failure { at: SystemTime::now(), hook, reason: reason.into() });
+        }
+    }
+
+    fn last_failure(&self) -> Option<Failure> {
+        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -4,4 +4,6 @@ pub mod access;
 pub mod log;
 pub mod metrics;
 pub mod refusals;
+pub mod reloads;
+pub mod timeline;
 pub mod trail;

@@ -37,6 +37,7 @@ pub struct Endpoint {
     born: Instant,
     /// Of its cluster: counts changes of health and ramp.
     epoch: Arc<AtomicU64>,
+    drained: AtomicBool,
     address: SocketAddr,
     text: Box<str>,
 }
@@ -58,6 +59,7 @@ impl Endpoint {
             last_error_at: AtomicU64::new(0),
             born: Instant::now(),
             epoch,
+            drained: AtomicBool::new(false),
             address,
             text: address.to_string().into(),
         }
@@ -103,14 +105,16 @@ impl Endpoint {
         self.outlier.why()
     }
 
-    /// Whether it is asked: health checks find it well, and it isn't ejected.
+    /// Whether it is asked: health checks find it well, and it is neither ejected nor taken out.
     pub fn is_available(&self) -> bool {
-        self.is_healthy() && self.ejected().is_none()
+        self.is_healthy() && self.ejected().is_none() && !self.is_drained()
     }
 
-    /// Its state in a word: `healthy`, `unhealthy`, `ejected`, or `warming` in a slow start.
+    /// Its state in a word: `healthy`, `unhealthy`, `ejected`, `warming` in a slow start, or `drained` if an
+    /// operator has taken it out.
     pub fn state(&self) -> &'static str {
         match (self.is_healthy(), self.ejected()) {
+            _ if self.is_drained() => "drained",
             (false, _) => "unhealthy",
             (true, Some(_)) => "ejected",
             (true, None) if self.ramp() < 1000 => "warming",
@@ -179,6 +183,18 @@ impl Endpoint {
 
     fn age_us(&self) -> u64 {
         u64::try_from(self.born.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether an operator has taken it out: what is on its way ends, and nothing new is sent to it. Lasts until he
+    /// puts it back or the gateway ends.
+    pub fn is_drained(&self) -> bool {
+        self.drained.load(Relaxed)
+    }
+
+    pub fn set_drained(&self, drained: bool) {
+        if self.drained.swap(drained, Relaxed) != drained {
+            self.changed();
+        }
     }
 
     pub(super) fn begin(&self) {

@@ -84,7 +84,9 @@ impl ThreadCluster {
 
     /// An endpoint that wasn't tried, by the policy or, if it insists on one that was, the next one.
     pub(super) fn pick(&self, context: &PickContext<'_>) -> Option<usize> {
-        let fits = |index: &usize| *index < self.cluster.len() && !context.tried.contains(index);
+        // Not even if all others are unhealthy is one asked that was taken out.
+        let serves = |index: usize| self.cluster.members().get(index).is_some_and(|m| !m.endpoint.is_drained());
+        let fits = |index: &usize| serves(*index) && !context.tried.contains(index);
         self.policy.pick(context, &*self.cluster).filter(fits).or_else(|| {
             (0..self.cluster.len()).filter(fits).max_by_key(|index| self.cluster.get(*index).map(|e| e.healthy))
         })

@@ -125,6 +125,7 @@ impl Here {
 
     fn record(&self, hook: &'static str, error: PluginError, busy: Duration) -> PluginError {
         self.blueprint.metrics.record(hook, error.kind(), busy);
+        self.blueprint.metrics.failed(hook, &error);
         error
     }
 }
@@ -312,6 +313,7 @@ impl Nowhere {
     fn error(&self) -> PluginError {
         let error = PluginError::Unavailable;
         self.metrics.record("none", error.kind(), Duration::ZERO);
+        self.metrics.failed("none", &error);
         error
     }
 }

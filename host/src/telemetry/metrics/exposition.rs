@@ -222,6 +222,7 @@ impl Families {
         // An address that a cluster lists twice is one endpoint here: a series must not occur twice.
         let mut seen: HashMap<(&Arc<str>, &str), usize> = HashMap::new();
         let mut healthy: Vec<(Labels, Number)> = Vec::new();
+        let mut drained: Vec<(Labels, Number)> = Vec::new();
         let mut in_flight: Vec<(Labels, Number)> = Vec::new();
         for endpoint in endpoints {
             if let Some(index) = seen.get(&(&endpoint.cluster, endpoint.address.as_str())) {
@@ -232,6 +233,7 @@ impl Families {
             }
             seen.insert((&endpoint.cluster, &endpoint.address), healthy.len());
             healthy.push((labels(endpoint), Number::Count(u64::from(endpoint.healthy))));
+            drained.push((labels(endpoint), Number::Count(u64::from(endpoint.drained))));
             in_flight.push((labels(endpoint), Number::Count(u64::from(endpoint.in_flight))));
         }
         self.add(
@@ -240,6 +242,8 @@ impl Families {
             None,
             Samples::Gauge(healthy),
         );
+        let help = "Whether an operator has taken the endpoint out";
+        self.add("sluice_endpoint_drained", help, None, Samples::Gauge(drained));
         self.add(
             "sluice_endpoint_requests_in_flight",
             "Requests sent to the endpoint that haven't ended",

@@ -28,6 +28,7 @@ fn what_was_recorded_can_be_read() {
         cluster: "shop".into(),
         address: address.into(),
         healthy: true,
+        drained: in_flight == 3,
         in_flight,
         state: "healthy",
     };

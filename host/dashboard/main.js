@@ -1,0 +1,61 @@
+// The page: puts the sections together and keeps them up to date.
+
+import { Charts } from './charts.js';
+import { Clusters } from './clusters.js';
+import { Refusals, Reloads } from './events.js';
+import { Flow } from './flow.js';
+import { Header, Problems, Tiles } from './header.js';
+import { html, render, useEffect, useState } from './parts.js';
+import { Plugins } from './plugins.js';
+import { run, state, subscribe, useToken } from './store.js';
+
+function App() {
+  const [, tick] = useState(0);
+  useEffect(() => subscribe(() => tick((number) => number + 1)), []);
+  const { connection, config, numbers } = state;
+  const loaded = config && numbers.length > 0;
+  return html`
+    <a class="skip" href="#flow">Skip to the content</a>
+    <${Header} />
+    <main>
+      ${connection === 'locked' ? html`<${Lock} />` : loaded ? html`<${Sections} />` : html`<${Waiting} />`}
+    </main>
+    <${Message} />`;
+}
+
+function Sections() {
+  return html`
+    <${Problems} /><${Tiles} /><${Flow} /><${Charts} /><${Plugins} /><${Clusters} />
+    <div class="pair"><${Refusals} /><${Reloads} /></div>`;
+}
+
+function Waiting() {
+  return html`<p class="empty big">${state.connection === 'lost' ? 'The gateway doesn’t answer. Trying again…' : 'Asking the gateway…'}</p>`;
+}
+
+/** Asks for the token of the admin API. */
+function Lock() {
+  const [text, setText] = useState('');
+  const submit = (event) => {
+    event.preventDefault();
+    useToken(text.trim());
+    setText('');
+  };
+  return html`<form class="lock card" onSubmit=${submit}>
+    <h2>This gateway asks for a token</h2>
+    <p>It is the <code>token</code> of <code>[admin]</code> in its configuration. It is kept until this tab is closed.</p>
+    <label for="token">Token</label>
+    <input id="token" type="password" autocomplete="off" required value=${text} onInput=${(event) => setText(event.target.value)} />
+    <button class="primary">Show the dashboard</button>
+  </form>`;
+}
+
+/** What came of the last action. */
+function Message() {
+  const { message } = state;
+  const old = !message || Date.now() - message.at > 8000;
+  return html`<div role="status" class=${`message ${old ? 'gone' : ''} ${message?.bad ? 'bad' : ''}`}>${old ? '' : message.text}</div>`;
+}
+
+render(html`<${App} />`, document.getElementById('app'));
+run();
