@@ -23,7 +23,7 @@ const CHARTS = [
     lines: [['errors', '5xx', 'bad'], ['refused', '4xx', 'warn']],
   },
   {
-    id: 'durations', title: 'Latency', unit: (value) => duration(value / 1000), range: [0, 1],
+    id: 'durations', title: 'Latency', unit: (value) => duration(value / 1000), log: true,
     lines: [['p99', 'p99', 'violet'], ['p90', 'p90', 'blue'], ['p50', 'median', 'accent']],
   },
 ];
@@ -96,15 +96,24 @@ function options(chart, width, known) {
     legend: { show: true, live: true },
     scales: {
       x: { range: (_, min, max) => (max === null ? [Date.now() / 1000 - 600, Date.now() / 1000] : [Math.min(min, max - 60), max]) },
-      y: { range: (_, __, max) => [0, Math.max((max ?? 0) * 1.1, chart.range?.[1] ?? 1)] },
+      y: chart.log ? { distr: 3, log: 10, range: decades } : { range: (_, __, max) => [0, Math.max((max ?? 0) * 1.1, chart.range?.[1] ?? 1)] },
     },
     axes: [
       { ...axis, space: 70, values: (_, splits) => splits.map((at) => new Date(at * 1000).toLocaleTimeString('en-GB')) },
-      { ...axis, size: 58, space: 36, values: (_, splits) => splits.map((value) => chart.unit(value)) },
+      { ...axis, size: 58, space: 36, values: (_, splits) => splits.map((value) => (value === null || (chart.log && !isDecade(value)) ? '' : chart.unit(value))) },
     ],
     series: [{ label: 'Time', value: (_, at) => (at ? new Date(at * 1000).toLocaleTimeString('en-GB') : '') }, ...chart.lines.map(drawn)],
   };
 }
+
+/** Whole powers of ten around what was measured: medians and outliers are both to be seen. */
+function decades(_, min, max) {
+  if (max === null || !(max > 0)) return [0.1, 10];
+  const [low, high] = [Math.floor(Math.log10(Math.max(min, 0.001))), Math.ceil(Math.log10(max))];
+  return [10 ** low, 10 ** Math.max(high, low + 1)];
+}
+
+const isDecade = (value) => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-6;
 
 /** Every half minute of what the charts show. */
 function Table({ lines }) {

@@ -101,7 +101,7 @@ export function Tiles() {
     <${Tile} id="errors" name="Server errors" value=${percent(latency.serverErrors)} note="5xx, over 30 s" tone=${latency.serverErrors > 0.01 ? 'bad' : ''} />
     <${Tile} id="refused" name="Client errors" value=${percent(latency.clientErrors)} note="4xx, over 30 s" />
     <${Tile} id="latency" name="Latency, median" value=${at(0.5)} note=${`p99 ${at(0.99)}, over 30 s`} />
-    <${Tile} id="connections" name="Connections" value=${count(open)} note=${`${count(flying)} requests on their way upstream`} />
+    <${Tile} id="connections" name="Connections" value=${count(open)} note=${`${count(flying)} requests upstream`} />
     <${Tile} id="total" name="Requests in all" value=${count(total)} note="since the start" exact=${total} />
   </ul>`;
 }

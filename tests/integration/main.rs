@@ -1,11 +1,14 @@
 //! Tests of the whole gateway, as clients, operators and upstream servers see it.
 
+mod admin;
 mod check;
+mod dashboard;
 mod destinations;
 mod entry;
 mod failures;
 mod harness;
 mod hostile;
+mod monitoring;
 mod passing;
 mod plugins;
 mod readme;

@@ -114,3 +114,17 @@ fn has_heading(path: &Path, anchor: &str) -> bool {
         slug.to_lowercase().replace(' ', "-") == anchor
     })
 }
+
+#[test]
+fn the_dashboard_s_libraries_are_as_they_were_fetched() {
+    let vendor = root().join("host/dashboard/vendor");
+    let checked = std::process::Command::new("sha256sum")
+        .args(["--check", "--strict", "SHA256SUMS"])
+        .current_dir(&vendor)
+        .output();
+    let checked = checked.expect("sha256sum runs");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+    let listed = fs::read_to_string(vendor.join("SHA256SUMS")).unwrap();
+    let scripts = files(&vendor, "js").len() + files(&vendor, "css").len();
+    assert_eq!(listed.lines().count(), scripts, "a library isn't listed");
+}

@@ -1,5 +1,6 @@
-//! Project tasks, each from a clean clone: `cargo xtask test`, `cargo xtask demo`, `cargo xtask plugins`.
+//! Project tasks, each from a clean clone: `cargo xtask test`, `cargo xtask demo`, `cargo xtask plugins`, `cargo xtask dashboard`.
 
+mod browser;
 mod command;
 mod demo;
 mod dependencies;
@@ -14,13 +15,15 @@ cargo xtask TASK
 
   demo      the gateway at work: a mobile bank, told in a minute; with --keep it stays up
   test      formats, dependencies, lints, plugins, all tests, and the demo
-  plugins   build all plugins into target/plugins";
+  plugins   build all plugins into target/plugins
+  dashboard fetch the dashboard's libraries anew, for a new version of one";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["plugins"] => guests::build(),
+        ["dashboard"] => browser::vendor(),
         ["demo"] => demo::run(&[]),
         ["demo", "--keep"] => demo::run(&["--keep"]),
         ["test"] => test::run_all(),

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::command::run;
-use crate::{demo, dependencies, guests};
+use crate::{browser, demo, dependencies, guests};
 
 /// Formatting, dependencies, lints, plugins, then all tests and the demo.
 ///
@@ -17,9 +17,22 @@ pub fn run_all() -> Result<()> {
     run(cargo("clippy").args(["--all-targets", "--", "-D", "warnings"]))?;
     guests::build()?;
     run(&mut cargo("test"))?;
+    test_in_browser()?;
     demo::check()?;
     eprintln!("xtask: all is well");
     Ok(())
+}
+
+/// The dashboard's test, where there is a browser; else say that it is left out.
+fn test_in_browser() -> Result<()> {
+    const NAME: &str = "dashboard::the_dashboard_in_chromium";
+    if let Some(reason) = browser::prepare()? {
+        eprintln!("xtask: SKIPPED {NAME}: {reason}");
+        return Ok(());
+    }
+    let mut cargo = Command::new("cargo");
+    cargo.args(["test", "--locked", "--package", "sluice-tests", "--", "--ignored", "--exact", NAME]);
+    run(&mut cargo)
 }
 
 fn cargo(task: &str) -> Command {

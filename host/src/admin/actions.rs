@@ -20,7 +20,7 @@ pub async fn reload<S: Source>(source: &S) -> Answer {
 pub fn set_endpoint(snapshot: &Snapshot, headers: &HeaderMap, body: &[u8]) -> Answer {
     let body = match object(headers, body) {
         Ok(body) => body,
-        Err(answer) => return answer,
+        Err((status, reason)) => return problem(status, &reason),
     };
     let text = |key: &str| body.get(key).and_then(Value::as_str);
     let (Some(cluster), Some(address), Some(state)) = (text("cluster"), text("endpoint"), text("state")) else {
@@ -57,7 +57,7 @@ pub fn log<S: Source>(source: &S) -> Answer {
 pub fn set_log<S: Source>(source: &S, headers: &HeaderMap, body: &[u8]) -> Answer {
     let body = match object(headers, body) {
         Ok(body) => body,
-        Err(answer) => return answer,
+        Err((status, reason)) => return problem(status, &reason),
     };
     let (Some(log), Some(filter)) = (source.log(), body.get("filter").and_then(Value::as_str)) else {
         return match source.log() {
@@ -77,15 +77,15 @@ pub fn set_log<S: Source>(source: &S, headers: &HeaderMap, body: &[u8]) -> Answe
 }
 
 /// The body as a JSON object. Its type has to be said, since pages of other origins can't say it unasked.
-fn object(headers: &HeaderMap, body: &[u8]) -> Result<Value, Answer> {
+fn object(headers: &HeaderMap, body: &[u8]) -> Result<Value, (StatusCode, String)> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
-        return Err(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected Content-Type: application/json"));
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected Content-Type: application/json".to_owned()));
     }
     match serde_json::from_slice(body) {
         Ok(Value::Object(object)) => Ok(Value::Object(object)),
-        Ok(_) => Err(problem(StatusCode::BAD_REQUEST, "expected a JSON object")),
-        Err(error) => Err(problem(StatusCode::BAD_REQUEST, &format!("the body isn't JSON: {error}"))),
+        Ok(_) => Err((StatusCode::BAD_REQUEST, "expected a JSON object".to_owned())),
+        Err(error) => Err((StatusCode::BAD_REQUEST, format!("the body isn't JSON: {error}"))),
     }
 }

@@ -16,11 +16,10 @@ pub fn changes(before: &Snapshot, now: &Snapshot) -> Vec<String> {
     let mut changes = Vec::new();
     if !Arc::ptr_eq(before.config(), now.config()) {
         let (before, now) = (before.config(), now.config());
-        let kinds: [(&str, fn(&Config) -> Entries<'_>); 4] =
-            [("listener", listeners), ("route", routes), ("plugin", plugins), ("cluster", clusters)];
-        for (kind, entries) in kinds {
-            compare(kind, &entries(before), &entries(now), &mut changes);
-        }
+        compare("listener", &listeners(before), &listeners(now), &mut changes);
+        compare("route", &routes(before), &routes(now), &mut changes);
+        compare("plugin", &plugins(before), &plugins(now), &mut changes);
+        compare("cluster", &clusters(before), &clusters(now), &mut changes);
         if changes.is_empty() {
             changes.push("the configuration's other settings".to_owned());
         }

@@ -112,7 +112,10 @@ impl Visit<'_> {
                     exchange.identified_by = Some(std::sync::Arc::clone(self.plugin.name()));
                 }
                 Ok(Authentication::NoCredentials) => {}
-                Ok(Authentication::Denied(answer)) => return (exchange, Ok(Step::Answer(answer))),
+                Ok(Authentication::Denied(answer)) => {
+                    exchange.trail.failed(&"the credentials were denied");
+                    return (exchange, Ok(Step::Answer(answer)));
+                }
                 Err(error) => return (exchange, Err(error)),
             }
         }
@@ -126,7 +129,10 @@ impl Visit<'_> {
         let (exchange, result) = self.plugin.authorize(self.lease, exchange).await;
         let step = result.map(|decision| match decision {
             Authorization::Allowed => Step::Next,
-            Authorization::Denied(answer) => Step::Answer(answer),
+            Authorization::Denied(answer) => {
+                exchange.trail.failed(&"the caller isn't allowed to do this");
+                Step::Answer(answer)
+            }
         });
         (exchange, step)
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 use smallvec::SmallVec;
 
-use super::redact::{self, REDACTED};
+use super::redact;
 use super::writer::Lane;
 use super::{combined, field::Field, json};
 use crate::config::model::{AccessFormat, AccessLog, AccessWhen};
@@ -126,12 +126,7 @@ impl Log {
 
     /// The first values of these fields; secret ones are never taken.
     fn capture(&self, names: &[HeaderName], headers: &HeaderMap) -> Values {
-        let value = |name: &HeaderName| {
-            let value = headers.get(name)?;
-            let secret =
-                redact::is_secret_field(name) || self.config.redact.iter().any(|secret| **secret == *name.as_str());
-            Some(if secret { REDACTED } else { value.clone() })
-        };
+        let value = |name: &HeaderName| Some(redact::field(name, headers.get(name)?, &self.config.redact));
         names.iter().map(value).collect()
     }
 
