@@ -5,13 +5,19 @@ import { Clusters } from './clusters.js';
 import { Refusals, Reloads } from './events.js';
 import { Flow } from './flow.js';
 import { Header, Problems, Tiles } from './header.js';
-import { html, render, useEffect, useState } from './parts.js';
+import { html, render, useLayoutEffect, useState } from './parts.js';
 import { Plugins } from './plugins.js';
 import { run, state, subscribe, useToken } from './store.js';
 
 function App() {
   const [, tick] = useState(0);
-  useEffect(() => subscribe(() => tick((number) => number + 1)), []);
+  useLayoutEffect(() => {
+    const again = () => tick((number) => number + 1);
+    const end = subscribe(again);
+    // What changed before there was somebody to tell.
+    again();
+    return end;
+  }, []);
   const { connection, config, numbers } = state;
   const loaded = config && numbers.length > 0;
   return html`

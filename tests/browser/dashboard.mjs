@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
-const { ADMIN, PUBLIC, CHROMIUM, MODULES, OUTPUT, FILES, TOKEN, FIRST, SECOND } = process.env;
+const { ADMIN, PUBLIC, SOURCES, CHROMIUM, MODULES, OUTPUT, FILES, TOKEN, FIRST, SECOND } = process.env;
 const require = createRequire(path.join(MODULES, 'package.json'));
 const { chromium } = require('playwright-core');
 const AXE = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
@@ -16,7 +16,7 @@ const BROWSER = {
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 };
 /** Long enough for a busy machine. */
-const BROKEN = 60_000;
+const BROKEN = Number(process.env.PATIENCE ?? 60_000);
 
 const authorized = { Authorization: `Bearer ${TOKEN}` };
 const ask = (target, headers = {}) => fetch(`${PUBLIC}${target}`, { headers }).then(async (answer) => ({ status: answer.status, text: await answer.text() }));
@@ -43,6 +43,8 @@ async function open(options) {
   page.setDefaultTimeout(BROKEN);
   page.on('console', (message) => { if (['error', 'warning'].includes(message.type()) && !message.text().includes('401')) complaints.push(message.text()); });
   page.on('pageerror', (error) => complaints.push(error.message));
+  // To work on the page without building the gateway anew.
+  if (SOURCES) await page.route('**/dashboard/**', async (route) => route.fulfill({ response: await route.fetch(), body: fs.readFileSync(path.join(SOURCES, new URL(route.request().url()).pathname.slice('/dashboard/'.length))) }));
   page.on('request', (request) => { if (!request.url().startsWith(ADMIN)) complaints.push(`asked ${request.url()}`); });
   await page.goto(`${ADMIN}/`);
   return page;
