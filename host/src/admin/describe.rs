@@ -13,8 +13,8 @@ use crate::snapshot::status::{PluginStatus, Status};
 use crate::telemetry::access::is_secret_field;
 use crate::telemetry::metrics::Reload;
 use crate::telemetry::refusals::Refusal;
-use crate::upstream::{Endpoint, Why};
 use crate::telemetry::reloads::Record;
+use crate::upstream::{Endpoint, Why};
 
 /// The configuration, and what is wrong.
 pub fn status<S: Source>(source: &S, snapshot: &Snapshot) -> Value {
