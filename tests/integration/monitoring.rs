@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::harness::client::Client;
 use crate::harness::components::root;
 use crate::harness::site::{Files, Site, cluster, route};
+use crate::harness::soon;
 use crate::harness::upstream::Upstream;
 
 /// A gateway in which everything that is counted has occurred.
@@ -36,6 +37,9 @@ async fn busy() -> Site {
     assert_eq!(site.get("/dead").await.status, 502);
     let mut refused = Client::connect(site.gateway.address("stream").unwrap()).await;
     assert_eq!(refused.rest().await, b"");
+    // It is counted when its connection has been closed.
+    let series = "sluice_connections_refused_total{listener=\"stream\",reason=\"upstream\"}";
+    soon(async { while site.metric(series).await < 1.0 {} }).await;
     site
 }
 
