@@ -22,7 +22,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 
 /// Fields for every recipient on the way. `Connection` mustn't name such fields, and one that does is
 /// out to strip what another proxy set or what a plugin is about to check.
-const END_TO_END: [HeaderName; 15] = [
+static END_TO_END: [HeaderName; 15] = [
     header::AUTHORIZATION,
     header::CACHE_CONTROL,
     header::CONTENT_ENCODING,
@@ -60,14 +60,22 @@ pub enum ConnectionError {
 /// `Connection` names an end-to-end field, or very many fields. Some fields are gone by then: don't
 /// forward the message.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) -> Result<(), ConnectionError> {
-    if headers.contains_key(header::CONNECTION) {
+    // One look at each name costs less than a search for each field that is hardly ever there.
+    let (mut connection, mut te) = (false, false);
+    let mut found: SmallVec<[&HeaderName; 5]> = SmallVec::new();
+    for name in headers.keys() {
+        connection |= *name == header::CONNECTION;
+        te |= *name == header::TE;
+        found.extend(HOP_BY_HOP.iter().find(|known| *known == name));
+    }
+    if connection {
         remove_named(headers)?;
         headers.remove(header::CONNECTION);
     }
-    for name in &HOP_BY_HOP {
+    for name in found {
         headers.remove(name);
     }
-    if headers.contains_key(header::TE) {
+    if te {
         reduce_te(headers);
     }
     Ok(())
