@@ -32,12 +32,11 @@ pub struct Io {
 }
 
 impl Io {
-    /// As hyper wants it.
-    pub fn new(stream: TcpStream, traffic: Rc<Traffic>) -> TokioIo<Self> {
-        Self::with_prefix(stream, Bytes::new(), traffic)
+    pub fn new(stream: TcpStream, traffic: Rc<Traffic>) -> Self {
+        Self { stream, prefix: Bytes::new(), traffic }
     }
 
-    /// `prefix` was read from the stream before and is read again.
+    /// As hyper wants it; `prefix` was read from the stream before and is read again.
     pub fn with_prefix(stream: TcpStream, prefix: Bytes, traffic: Rc<Traffic>) -> TokioIo<Self> {
         TokioIo::new(Self { stream, prefix, traffic })
     }

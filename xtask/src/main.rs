@@ -1,5 +1,7 @@
-//! Project tasks, each from a clean clone: `cargo xtask test`, `cargo xtask demo`, `cargo xtask plugins`, `cargo xtask dashboard`.
+//! Project tasks, each from a clean clone: `cargo xtask test`, `cargo xtask demo`, `cargo xtask bench`,
+//! `cargo xtask plugins`, `cargo xtask dashboard`.
 
+mod bench;
 mod browser;
 mod command;
 mod demo;
@@ -14,6 +16,8 @@ const USAGE: &str = "\
 cargo xtask TASK
 
   demo      the gateway at work: a mobile bank, told in a minute; with --keep it stays up
+  bench     what a request costs, beside nginx and HAProxy; writes docs/benchmarks.md
+            [--rounds N] [--seconds N] [--binary FILE] [SCENARIO ...]
   test      formats, dependencies, lints, plugins, all tests, and the demo
   plugins   build all plugins into target/plugins
   dashboard fetch the dashboard's libraries anew, for a new version of one";
@@ -27,6 +31,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(&[]),
         ["demo", "--keep"] => demo::run(&["--keep"]),
         ["test"] => test::run_all(),
+        ["bench", options @ ..] => bench::run(options),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

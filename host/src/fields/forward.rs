@@ -1,5 +1,6 @@
 //! Who sent a request, and how the upstream is told.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -23,6 +24,8 @@ pub struct Peer {
     value: HeaderValue,
     /// `for=…` as `Forwarded` has it.
     node: Box<str>,
+    /// `Host`, scheme and element of `Forwarded` of the request before: they seldom change.
+    last: RefCell<Option<(HeaderValue, &'static str, HeaderValue)>>,
 }
 
 impl Peer {
@@ -39,11 +42,26 @@ impl Peer {
             trusted: is_trusted(address, trusted_proxies),
             value: HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("unknown")),
             node: node.into(),
+            last: RefCell::default(),
         }
     }
 
     pub fn address(&self) -> IpAddr {
         self.address
+    }
+
+    /// What it adds to `Forwarded`.
+    fn element(&self, host: Option<&HeaderValue>, scheme: &'static str) -> HeaderValue {
+        let Some(host) = host else { return forwarded_element(self, None, scheme) };
+        let mut last = self.last.borrow_mut();
+        match &*last {
+            Some((same, its_scheme, element)) if same == host && *its_scheme == scheme => element.clone(),
+            _ => {
+                let element = forwarded_element(self, Some(host), scheme);
+                *last = Some((host.clone(), scheme, element.clone()));
+                element
+            }
+        }
     }
 
     /// Whether its forwarding fields are believed.
@@ -102,7 +120,7 @@ fn parse_entry(entry: &[u8]) -> Option<IpAddr> {
 /// `scheme` is `http` or `https`: how the request reached this gateway.
 pub fn set_forwarding(headers: &mut HeaderMap, peer: &Peer, scheme: &'static str) {
     let host = headers.get(header::HOST).cloned();
-    let element = forwarded_element(peer, host.as_ref(), scheme);
+    let element = peer.element(host.as_ref(), scheme);
     let proto = HeaderValue::from_static(scheme);
     if peer.trusted {
         append(headers, &X_FORWARDED_FOR, peer.value.clone());
@@ -225,6 +243,16 @@ mod tests {
             "x-forwarded-proto: http",
         ];
         assert_eq!(heads(&headers), expected);
+    }
+
+    #[test]
+    fn each_request_tells_its_own_host_and_scheme() {
+        let peer = peer("192.0.2.1");
+        for (host, scheme) in [("a", "http"), ("a", "http"), ("b", "http"), ("b", "https"), ("a", "http")] {
+            let mut headers = map(&[("host", host)]);
+            set_forwarding(&mut headers, &peer, scheme);
+            assert_eq!(headers["forwarded"], format!("for=192.0.2.1;host={host};proto={scheme}"));
+        }
     }
 
     #[test]

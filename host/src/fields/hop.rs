@@ -8,18 +8,6 @@ use super::list::{members, put};
 /// The most fields that `Connection` may name.
 const MAX_OPTIONS: usize = 64;
 
-const HOP_BY_HOP: [HeaderName; 8] = [
-    HeaderName::from_static("keep-alive"),
-    // What a client and its proxy say to each other (RFC 9110, section 11.7), and this is the proxy.
-    header::PROXY_AUTHENTICATE,
-    HeaderName::from_static("proxy-authentication-info"),
-    header::PROXY_AUTHORIZATION,
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("http2-settings"),
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
-
 /// Fields for every recipient on the way. `Connection` mustn't name such fields, and one that does is
 /// out to strip what another proxy set or what a plugin is about to check.
 static END_TO_END: [HeaderName; 15] = [
@@ -62,11 +50,14 @@ pub enum ConnectionError {
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) -> Result<(), ConnectionError> {
     // One look at each name costs less than a search for each field that is hardly ever there.
     let (mut connection, mut te) = (false, false);
-    let mut found: SmallVec<[&HeaderName; 5]> = SmallVec::new();
+    let mut found: SmallVec<[HeaderName; 2]> = SmallVec::new();
     for name in headers.keys() {
-        connection |= *name == header::CONNECTION;
-        te |= *name == header::TE;
-        found.extend(HOP_BY_HOP.iter().find(|known| *known == name));
+        match name.as_str() {
+            "connection" => connection = true,
+            "te" => te = true,
+            _ if is_hop_by_hop(name) => found.push(name.clone()),
+            _ => {}
+        }
     }
     if connection {
         remove_named(headers)?;
@@ -79,6 +70,22 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) -> Result<(), ConnectionError>
         reduce_te(headers);
     }
     Ok(())
+}
+
+/// Whether a field is for one connection alone even if `Connection` doesn't name it.
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "keep-alive"
+            // What a client and its proxy say to each other (RFC 9110, section 11.7), and this is the proxy.
+            | "proxy-authenticate"
+            | "proxy-authentication-info"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "http2-settings"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }
 
 fn remove_named(headers: &mut HeaderMap) -> Result<(), ConnectionError> {

@@ -1,6 +1,6 @@
 //! Fields that are comma-separated lists (RFC 9110, section 5.6.1).
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{Entry, HeaderMap, HeaderName, HeaderValue};
 
 /// The members of one field line, blanks around them cut off, empty ones left out. Commas within quotes
 /// separate too: these lists hold tokens, and nobody shall hide one behind a quote.
@@ -10,19 +10,21 @@ pub(super) fn members(value: &HeaderValue) -> impl DoubleEndedIterator<Item = &[
 
 /// Add a member at the end. Several lines become one, since many recipients read only one.
 pub(super) fn append(headers: &mut HeaderMap, name: &HeaderName, member: HeaderValue) {
-    let mut joined = Vec::new();
-    for line in headers.get_all(name).iter().filter(|line| !line.is_empty()) {
-        joined.extend_from_slice(line.as_bytes());
-        joined.extend_from_slice(b", ");
+    // As for `put`, there is always room.
+    match headers.try_entry(name) {
+        Ok(Entry::Vacant(place)) => drop(place.try_insert(member)),
+        Ok(Entry::Occupied(mut place)) => {
+            let mut joined = Vec::new();
+            for line in place.iter().filter(|line| !line.is_empty()) {
+                joined.extend_from_slice(line.as_bytes());
+                joined.extend_from_slice(b", ");
+            }
+            joined.extend_from_slice(member.as_bytes());
+            // Made of values, so a value.
+            place.insert(HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)).unwrap_or(member));
+        }
+        Err(_) => {}
     }
-    let value = if joined.is_empty() {
-        member
-    } else {
-        joined.extend_from_slice(member.as_bytes());
-        // Made of values, so a value.
-        HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)).unwrap_or(member)
-    };
-    put(headers, name, value);
 }
 
 /// Put one value in place of all others. A head is bounded far below what the map can hold.

@@ -17,7 +17,7 @@ mod pseudonym;
 mod tests;
 
 pub use forward::{Peer, set_forwarding};
-pub use hop::{ConnectionError, remove_hop_by_hop};
+pub use hop::{ConnectionError, is_hop_by_hop, remove_hop_by_hop};
 pub use host::valid_host;
 pub use owned::{is_gateway_owned, remove_client_fields, remove_forbidden_trailers};
 pub use pseudonym::Pseudonym;

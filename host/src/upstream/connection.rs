@@ -1,107 +1,54 @@
-//! One HTTP/1.1 connection to an endpoint: a task that drives it, and the state it shares with whoever
-//! uses it. The task keeps the timeouts with one timer for the life of the connection, which is
-//! moved only when it rings early; requests just write down moments.
+//! One HTTP/1.1 connection to an endpoint, in use by one exchange or idle in a pool. Whoever uses it drives
+//! it: there is no task behind it, and nothing is handed from one task to another on the way of a request.
 
-use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::{Rc, Weak};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use bytes::Bytes;
+use http::Request;
+use http_body::Frame;
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
 
+use super::clock::{Clock, Cut};
+use super::http1::Head;
 use super::pool::EndpointPool;
+use super::receiving::{ReceiveError, Receiving};
+use super::sending::{SendError, Sending};
 use crate::body::Body;
 use crate::config::model::Timeouts;
 use crate::error::Error;
-use crate::io::{Io, Traffic};
+use crate::io::Io;
 
-/// The largest answer head.
-const MAX_HEAD: usize = 64 << 10;
-
-/// A connection in use by one request, or idle in a pool. Dropping it closes it.
+/// A connection. Dropping it closes it. It is boxed all its life, since it moves from hand to hand.
 pub(super) struct Connection {
-    sender: Option<http1::SendRequest<Body>>,
-    state: Rc<State>,
-}
-
-/// What the task and the user of a connection tell each other.
-pub(super) struct State {
-    phase: Cell<Phase>,
-    upload: Cell<Upload>,
-    /// Of the cluster whose request is on it.
-    timeouts: Cell<Option<Limits>>,
-    /// Why the task gave up.
-    cut: Cell<Option<Cut>>,
-    /// Bytes that had come when the request was sent.
-    mark: Cell<u64>,
-    /// An answered connection whose request isn't all sent yet. The task puts it into the pool.
-    parked: RefCell<Option<http1::SendRequest<Body>>>,
-    /// When the task's timer rings.
-    armed: Cell<Option<Instant>>,
-    waker: RefCell<Option<Waker>>,
-    traffic: Rc<Traffic>,
+    io: Io,
+    sending: Sending,
+    receiving: Receiving,
+    clock: Clock,
+    idle_since: Instant,
     pool: Weak<EndpointPool>,
 }
 
-/// [`Timeouts`] that matter here.
-#[derive(Clone, Copy)]
-struct Limits {
-    first_byte: std::time::Duration,
-    idle: std::time::Duration,
-}
-
-/// How far the exchange on a connection is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// In the pool since then.
-    Idle(Instant),
-    /// The request was handed over then; no answer yet.
-    Head(Instant),
-    /// The answer's body runs; waited for since then, unless it's the client who doesn't read.
-    Body(Option<Instant>),
-    /// The answer is over, the request's body isn't.
-    Parked(Instant),
-    /// The user is gone.
-    Abandoned,
-}
-
-/// How far the request's body is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Upload {
-    Done(Option<Instant>),
-    /// A piece was last asked for then; we wait for the client if it had none.
-    Running {
-        since: Instant,
-        on_client: bool,
-    },
-    /// The client broke off or sent nonsense.
-    Failed,
-}
-
-/// Why a connection was given up by its task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
-    /// Too long in a pool.
-    Unused,
-    FirstByte,
-    /// The endpoint stopped in the middle of a body.
-    Stalled,
-    /// The client did.
-    ClientStalled,
+/// Why there was no answer.
+pub(super) struct Failure {
+    pub error: Error,
+    /// Sending the same request once more can't do harm if it is idempotent: nothing of an answer came.
+    pub unanswered: bool,
+    /// Nothing of the request was sent.
+    pub unsent: bool,
+    /// The request has its whole body again.
+    pub restored: bool,
 }
 
 impl Connection {
-    /// Connect to an endpoint and start the task.
+    /// Connect to an endpoint.
     ///
     /// # Errors
     /// [`Error::ConnectFailed`] or [`Error::ConnectTimeout`].
-    pub async fn open(address: SocketAddr, timeouts: &Timeouts, pool: Weak<EndpointPool>) -> Result<Self, Error> {
+    pub async fn open(address: SocketAddr, timeouts: &Timeouts, pool: &Rc<EndpointPool>) -> Result<Box<Self>, Error> {
         let stream = match tokio::time::timeout(timeouts.connect, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(_)) => return Err(Error::ConnectFailed),
@@ -109,254 +56,137 @@ impl Connection {
         };
         // Fails only on a socket that is already dead, which the request will find out.
         let _ = stream.set_nodelay(true);
-        let traffic = Rc::new(Traffic::default());
-        let io = Io::new(stream, Rc::clone(&traffic));
-        let (sender, http) =
-            http1::Builder::new().max_buf_size(MAX_HEAD).handshake(io).await.map_err(|_| Error::ConnectFailed)?;
-        let state = Rc::new(State {
-            phase: Cell::new(Phase::Idle(Instant::now())),
-            upload: Cell::new(Upload::Done(None)),
-            timeouts: Cell::new(None),
-            cut: Cell::new(None),
-            mark: Cell::new(0),
-            parked: RefCell::new(None),
-            armed: Cell::new(None),
-            waker: RefCell::new(None),
-            traffic,
-            pool,
-        });
-        tokio::task::spawn_local(Task { http, state: Rc::clone(&state), timer: None });
-        Ok(Self { sender: Some(sender), state })
+        let now = Instant::now();
+        Ok(Box::new(Self {
+            io: Io::new(stream, Rc::default()),
+            sending: Sending::default(),
+            receiving: Receiving::new(Rc::clone(pool.scratch())),
+            clock: Clock::new(now),
+            idle_since: now,
+            pool: Rc::downgrade(pool),
+        }))
     }
 
-    pub fn state(&self) -> &Rc<State> {
-        &self.state
-    }
-
-    /// Whether a request can be sent now.
-    pub fn is_usable(&self) -> bool {
-        self.sender.as_ref().is_some_and(http1::SendRequest::is_ready)
-    }
-
-    /// Send a request whose body is told to [`State`] as it goes. Dropping the future is the end of the
-    /// connection if the connection is dropped too.
-    pub fn send(
+    /// Send a request and wait for the head of its answer. The request is left as it was but for a body that
+    /// comes as a stream. Dropping the future is the end of the connection if the connection is dropped too.
+    ///
+    /// # Errors
+    /// What [`Error`] says of upstreams and of request bodies. The connection is of no use any more.
+    pub async fn exchange(
         &mut self,
-        request: http::Request<Body>,
+        request: &mut Request<Body>,
         timeouts: &Timeouts,
         now: Instant,
-    ) -> Option<impl Future<Output = SendResult> + use<>> {
-        let state = &self.state;
-        let streams = matches!(request.body(), Body::Stream(_));
-        state.timeouts.set(Some(Limits { first_byte: timeouts.first_byte, idle: timeouts.idle }));
-        state.upload.set(if streams { Upload::Running { since: now, on_client: false } } else { Upload::Done(None) });
-        state.mark.set(state.traffic.read.get());
-        state.phase.set(Phase::Head(now));
-        Some(self.sender.as_mut()?.try_send_request(request))
+    ) -> Result<Head, Failure> {
+        self.clock.begin(timeouts, now);
+        self.sending.begin(request);
+        self.receiving.begin(request.method());
+        poll_fn(|cx| self.poll_exchange(cx)).await.map_err(|error| Failure {
+            unanswered: error == Error::Reset && !self.receiving.has_begun(),
+            unsent: !self.sending.has_begun(),
+            restored: self.sending.restore(request),
+            error,
+        })
     }
 
-    /// The answer's head is here, its body follows.
-    pub fn answered(&self) {
-        self.state.phase.set(Phase::Body(None));
-    }
-
-    /// Both bodies may have ended: give the connection back as soon as it can take another request.
-    pub fn release(mut self) {
-        let Some(sender) = self.sender.take() else { return };
-        if sender.is_closed() {
-            return;
+    fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Error>> {
+        // An endpoint may answer and close before it has taken the whole request.
+        if let Poll::Ready(Err(SendError::Body)) = self.poll_send(cx) {
+            return Poll::Ready(Err(Error::RequestBody));
         }
-        let ready = sender.is_ready();
-        let state = Rc::clone(&self.state);
-        if ready {
-            state.repool(sender);
-        } else {
-            state.phase.set(Phase::Parked(Instant::now()));
-            state.parked.replace(Some(sender));
-            state.rearm();
-        }
-    }
-}
-
-/// What hyper says of a request sent.
-pub(super) type SendResult =
-    Result<http::Response<hyper::body::Incoming>, hyper::client::conn::TrySendError<http::Request<Body>>>;
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        if self.sender.take().is_some() {
-            self.state.abandon();
+        match self.receiving.poll_head(&mut self.io, cx) {
+            Poll::Ready(Ok(head)) => {
+                self.clock.answer_moved();
+                Poll::Ready(Ok(head))
+            }
+            Poll::Ready(Err(ReceiveError::Malformed)) => Poll::Ready(Err(Error::Malformed)),
+            Poll::Ready(Err(ReceiveError::Closed)) => Poll::Ready(Err(Error::Reset)),
+            Poll::Pending => self.clock.poll(cx).map(|cut| {
+                Err(match cut {
+                    Cut::FirstByte => Error::FirstByteTimeout,
+                    Cut::ClientStalled => Error::RequestTimeout,
+                    Cut::Stalled => Error::UpstreamStalled,
+                })
+            }),
         }
     }
-}
 
-impl State {
-    /// Why the task gave the connection up, if it did.
-    pub fn cut(&self) -> Option<Cut> {
-        self.cut.get()
+    /// Send what is left of the request. Once ready, it stays so.
+    pub fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.sending.poll(&mut self.io, &mut self.clock, cx)
     }
 
-    /// Whether anything of the answer has come.
-    pub fn answer_began(&self) -> bool {
-        self.traffic.read.get() != self.mark.get()
+    /// Whether all of the request is sent, or can't be.
+    pub fn has_sent(&self) -> bool {
+        self.sending.is_over()
     }
 
     /// Whether the client failed to deliver its body.
     pub fn upload_failed(&self) -> bool {
-        self.upload.get() == Upload::Failed
+        self.sending.broken() == Some(SendError::Body)
     }
 
-    /// The request's body was asked for a piece, and had none (`on_client`) or some.
-    pub fn uploading(&self, on_client: bool) {
-        match self.upload.get() {
-            // Waiting goes on.
-            Upload::Running { on_client: true, .. } if on_client => {}
-            _ => self.upload.set(Upload::Running { since: Instant::now(), on_client }),
+    pub fn receiving(&mut self) -> &mut Receiving {
+        &mut self.receiving
+    }
+
+    /// The next piece of the answer's body; none at its end.
+    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Broken>> {
+        if self.upload_failed() {
+            return Poll::Ready(Err(Broken::Client));
+        }
+        match self.receiving.poll_frame(&mut self.io, cx) {
+            Poll::Ready(Ok(frame)) => {
+                self.clock.answer_moved();
+                Poll::Ready(Ok(frame))
+            }
+            Poll::Ready(Err(_)) => Poll::Ready(Err(Broken::Endpoint)),
+            Poll::Pending => {
+                self.clock.answer_waits();
+                self.clock.poll(cx).map(|_| Err(Broken::Stalled))
+            }
         }
     }
 
-    pub fn uploaded(&self) {
-        self.upload.set(Upload::Done(Some(Instant::now())));
+    /// The answer is over, the request isn't: what is left of it has a time limit.
+    pub fn answer_over(&mut self) {
+        self.clock.answer_over();
     }
 
-    pub fn fail_upload(&self) {
-        self.upload.set(Upload::Failed);
+    /// Ready when what goes on takes too long.
+    pub fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.clock.poll(cx).map(|_| ())
     }
 
-    /// The answer's body was asked for a piece and had none.
-    pub fn waiting(&self) {
-        if self.phase.get() == Phase::Body(None) {
-            self.phase.set(Phase::Body(Some(Instant::now())));
-            self.rearm();
+    /// Both bodies have ended: give the connection back, or close it if it can't be used again.
+    pub fn release(mut self: Box<Self>) {
+        if !self.sending.is_complete() || !self.receiving.is_reusable() {
+            return;
         }
-    }
-
-    /// A piece of the answer's body has come.
-    pub fn moved(&self) {
-        self.phase.set(Phase::Body(None));
-    }
-
-    fn abandon(&self) {
-        self.phase.set(Phase::Abandoned);
-        self.wake();
-    }
-
-    /// Let the task set its timer if it would ring too late.
-    fn rearm(&self) {
-        if let Some((deadline, _)) = self.deadline()
-            && self.armed.get().is_none_or(|armed| armed > deadline)
-        {
-            self.wake();
-        }
-    }
-
-    fn wake(&self) {
-        if let Some(waker) = &*self.waker.borrow() {
-            waker.wake_by_ref();
-        }
-    }
-
-    fn repool(self: &Rc<Self>, sender: http1::SendRequest<Body>) {
-        self.phase.set(Phase::Idle(Instant::now()));
-        self.rearm();
+        self.sending.finish();
+        self.receiving.finish();
         if let Some(pool) = self.pool.upgrade() {
-            pool.put(Connection { sender: Some(sender), state: Rc::clone(self) });
+            self.idle_since = Instant::now();
+            pool.put(self);
         }
     }
 
-    /// When this has lasted too long, and what it means then.
-    fn deadline(&self) -> Option<(Instant, Cut)> {
-        let limits = self.timeouts.get()?;
-        match (self.phase.get(), self.upload.get()) {
-            (Phase::Idle(since), _) => Some((since + super::pool::IDLE_TIMEOUT, Cut::Unused)),
-            (Phase::Head(since), Upload::Done(sent)) => {
-                Some((sent.unwrap_or(since) + limits.first_byte, Cut::FirstByte))
-            }
-            (Phase::Head(_) | Phase::Parked(_), Upload::Running { since, on_client }) => {
-                let cut = if on_client { Cut::ClientStalled } else { Cut::Stalled };
-                Some((since + limits.idle, cut))
-            }
-            (Phase::Body(Some(answer)), Upload::Running { since, .. }) => {
-                Some((answer.max(since) + limits.idle, Cut::Stalled))
-            }
-            (Phase::Body(Some(since)), _) | (Phase::Parked(since), _) => Some((since + limits.idle, Cut::Stalled)),
-            (Phase::Head(_), Upload::Failed) | (Phase::Body(None) | Phase::Abandoned, _) => None,
-        }
+    /// Since when it is in a pool.
+    pub fn idle_since(&self) -> Instant {
+        self.idle_since
+    }
+
+    /// Whether it is alive and silent, as it should be while idle. Who asks is woken when that changes.
+    pub fn is_silent(&mut self, cx: &mut Context<'_>) -> bool {
+        Receiving::is_silent(&mut self.io, cx)
     }
 }
 
-/// Drives a connection until it ends or has to.
-struct Task {
-    http: http1::Connection<TokioIo<Io>, Body>,
-    state: Rc<State>,
-    timer: Option<Pin<Box<Sleep>>>,
-}
-
-impl Future for Task {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        if this.state.waker.borrow().as_ref().is_none_or(|known| !known.will_wake(cx.waker())) {
-            this.state.waker.replace(Some(cx.waker().clone()));
-        }
-        if this.state.phase.get() == Phase::Abandoned {
-            return Poll::Ready(());
-        }
-        if Pin::new(&mut this.http).poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        this.unpark();
-        ready!(this.poll_deadline(cx));
-        Poll::Ready(())
-    }
-}
-
-impl Task {
-    /// Put an answered connection into the pool once its request is all sent.
-    fn unpark(&self) {
-        let ready = self.state.parked.borrow().as_ref().is_some_and(http1::SendRequest::is_ready);
-        if ready && let Some(sender) = self.state.parked.take() {
-            self.state.repool(sender);
-        }
-    }
-
-    /// Ready when the current phase has lasted too long. The timer is touched only when there is none,
-    /// when it is set too late, or when it rings.
-    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let Some((deadline, cut)) = self.state.deadline() else { return Poll::Pending };
-            if self.state.armed.get().is_some_and(|armed| armed <= deadline) {
-                match &self.timer {
-                    Some(timer) if timer.is_elapsed() => {}
-                    _ => return Poll::Pending,
-                }
-                if Instant::now() >= deadline {
-                    self.state.cut.set(Some(cut));
-                    return Poll::Ready(());
-                }
-            }
-            let wanted = tokio::time::Instant::from_std(deadline);
-            let timer = match &mut self.timer {
-                Some(timer) => {
-                    timer.as_mut().reset(wanted);
-                    timer
-                }
-                None => self.timer.insert(Box::pin(tokio::time::sleep_until(wanted))),
-            };
-            self.state.armed.set(Some(deadline));
-            if timer.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-        }
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        drop(self.state.parked.take());
-        if let Some(pool) = self.state.pool.upgrade() {
-            pool.forget(&self.state);
-        }
-    }
+/// Why an answer's body broke off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// The client didn't deliver its own.
+    Client,
+    Endpoint,
+    Stalled,
 }

@@ -2,18 +2,23 @@
 //! endpoint belongs to all. Nothing here knows of routes, plugins or who is answered.
 
 mod call;
+mod clock;
 mod cluster;
 mod connection;
 mod dial;
+mod duplex;
 mod endpoint;
 mod guarded;
 pub mod health;
+mod http1;
 mod limit;
 mod outlier;
 mod peak;
 mod pool;
+mod receiving;
 mod retry;
 mod send;
+mod sending;
 mod slow;
 mod sticky;
 mod stream;

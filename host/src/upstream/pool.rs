@@ -1,12 +1,19 @@
-//! Idle connections of one thread. Nothing here waits or locks; a connection that ends takes itself out.
+//! Idle connections of one thread. Nothing here locks, and no request waits for it. One task for each
+//! endpoint looks after connections that end or say something while nobody uses them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::{Rc, Weak};
-use std::time::Duration;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
-use super::connection::{Connection, State};
+use tokio::time::Sleep;
+
+use super::connection::Connection;
+use super::receiving::Scratch;
 
 /// How long a connection may stay unused. Shorter than what servers usually allow, so that we rather
 /// than they close it.
@@ -16,19 +23,26 @@ pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 const MAX_IDLE: usize = 256;
 
 /// Where a thread's clusters, of this snapshot and the next, find the same connections.
-#[derive(Default)]
 pub struct Pool {
     endpoints: RefCell<HashMap<SocketAddr, Weak<EndpointPool>>>,
+    scratch: Rc<Scratch>,
 }
 
 /// Idle connections to one address. They close when the last cluster that uses it is gone.
 pub(super) struct EndpointPool {
-    idle: RefCell<Vec<Connection>>,
+    /// The one used last at the end.
+    #[expect(clippy::vec_box, reason = "they come in boxes and leave in them")]
+    idle: RefCell<Vec<Box<Connection>>>,
+    scratch: Rc<Scratch>,
+    /// Wakes the watching task, once there is one.
+    watcher: RefCell<Option<Waker>>,
+    /// Its timer will ring, or it will set one when it starts.
+    armed: Cell<bool>,
 }
 
 impl Pool {
     pub fn new() -> Rc<Self> {
-        Rc::default()
+        Rc::new(Self { endpoints: RefCell::default(), scratch: Scratch::new() })
     }
 
     pub(super) fn endpoint(&self, address: SocketAddr) -> Rc<EndpointPool> {
@@ -37,43 +51,114 @@ impl Pool {
             return known;
         }
         endpoints.retain(|_, pool| pool.strong_count() > 0);
-        let new = Rc::new(EndpointPool { idle: RefCell::default() });
+        let new = Rc::new(EndpointPool {
+            idle: RefCell::default(),
+            scratch: Rc::clone(&self.scratch),
+            watcher: RefCell::default(),
+            armed: Cell::new(false),
+        });
         endpoints.insert(address, Rc::downgrade(&new));
         new
     }
 }
 
 impl EndpointPool {
+    pub fn scratch(&self) -> &Rc<Scratch> {
+        &self.scratch
+    }
+
     /// The connection used last, since it is the least likely to be closed soon.
-    pub fn take(&self) -> Option<Connection> {
+    pub fn take(&self) -> Option<Box<Connection>> {
         loop {
             // In a statement of its own: dropping a connection must not find the cell borrowed.
-            let last = self.idle.borrow_mut().pop()?;
-            if last.is_usable() {
+            let mut last = self.idle.borrow_mut().pop()?;
+            // The watcher may not have had its turn since the connection ended.
+            if last.is_silent(&mut Context::from_waker(Waker::noop())) {
                 return Some(last);
             }
         }
     }
 
-    pub fn put(&self, connection: Connection) {
-        let mut idle = self.idle.borrow_mut();
-        if idle.len() < MAX_IDLE {
-            idle.push(connection);
+    /// Keep a connection for the next one who needs it.
+    pub fn put(self: &Rc<Self>, mut connection: Box<Connection>) {
+        if self.idle.borrow().len() >= MAX_IDLE {
+            return;
+        }
+        let watcher = self.watcher.borrow();
+        let Some(watcher) = &*watcher else {
+            // It will look at the connection when it starts.
+            self.idle.borrow_mut().push(connection);
+            if !self.armed.replace(true) {
+                tokio::task::spawn_local(Watch { pool: Rc::downgrade(self), timer: None });
+            }
+            return;
+        };
+        // Whatever ends the connection from now on wakes the watcher, which had no turn for it yet.
+        if connection.is_silent(&mut Context::from_waker(watcher)) {
+            self.idle.borrow_mut().push(connection);
+            if !self.armed.get() {
+                watcher.wake_by_ref();
+            }
         }
     }
 
-    /// A connection's task has ended.
-    pub fn forget(&self, state: &Rc<State>) {
-        let gone = {
-            let mut idle = self.idle.borrow_mut();
-            let index = idle.iter().position(|connection| Rc::ptr_eq(connection.state(), state));
-            index.map(|index| idle.remove(index))
-        };
-        drop(gone);
+    /// Close what has ended, what speaks out of turn, and what nobody used for too long. The moment when the
+    /// next will have been idle for too long.
+    fn sweep(&self, cx: &mut Context<'_>) -> Option<Instant> {
+        let now = Instant::now();
+        // Apart, so that connections are dropped while the cell isn't borrowed.
+        let mut kept = self.idle.take();
+        kept.retain_mut(|connection| {
+            now.saturating_duration_since(connection.idle_since()) < IDLE_TIMEOUT && connection.is_silent(cx)
+        });
+        let first = kept.first().map(|connection| connection.idle_since() + IDLE_TIMEOUT);
+        self.idle.replace(kept);
+        first
     }
 
     #[cfg(test)]
     pub fn len(&self) -> usize {
         self.idle.borrow().len()
+    }
+}
+
+impl Drop for EndpointPool {
+    fn drop(&mut self) {
+        // The task finds nothing to watch, and ends.
+        if let Some(watcher) = self.watcher.take() {
+            watcher.wake();
+        }
+    }
+}
+
+/// The task that watches the idle connections to one endpoint.
+struct Watch {
+    pool: Weak<EndpointPool>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Future for Watch {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(pool) = self.pool.upgrade() else { return Poll::Ready(()) };
+        pool.watcher.replace(Some(cx.waker().clone()));
+        let mut next = pool.sweep(cx);
+        // The timer rings when the first of those that are idle now will have been so for too long; it is
+        // set again only then.
+        while let Some(deadline) = next {
+            let deadline = tokio::time::Instant::from_std(deadline);
+            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+            if timer.is_elapsed() {
+                timer.as_mut().reset(deadline);
+            }
+            pool.armed.set(true);
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            next = pool.sweep(cx);
+        }
+        pool.armed.set(self.timer.as_ref().is_some_and(|timer| !timer.is_elapsed()));
+        Poll::Pending
     }
 }

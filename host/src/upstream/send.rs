@@ -7,10 +7,11 @@ use std::time::Instant;
 use http::{Method, Request, Response};
 
 use super::cluster::{Cluster, Member};
-use super::connection::{Connection, Cut};
+use super::connection::{Connection, Failure};
+use super::http1::Head;
 use super::pool::{EndpointPool, Pool};
 use super::retry::Budget;
-use super::stream::{Download, InFlight, Upload};
+use super::stream::{Download, InFlight};
 use crate::balance::{IdentityView, PickContext, Policy, RequestView, View, cookie_value};
 use crate::body::Body;
 use crate::error::{Error, Fault};
@@ -104,87 +105,58 @@ impl ThreadCluster {
         let in_flight = InFlight::new(&member.endpoint);
         let start = Instant::now();
         if let Some(connection) = pool.take() {
-            let spare = spare(&request);
-            let error = match self.exchange(connection, request, start).await {
-                Ok((head, connection)) => return Ok(self.answer(member, start, head, connection, in_flight).await),
-                Err(failure) => failure,
-            };
-            match error {
-                Failure { request: Some(unsent), .. } => request = unsent,
-                Failure { retry: true, .. } if spare.is_some() => match spare {
-                    Some(spare) => request = spare,
-                    None => return Err((Error::Reset, None)),
-                },
-                Failure { error, .. } => return Err((self.failed(member, start, error), None)),
+            match self.exchange(connection, &mut request, start).await {
+                Ok((head, connection)) => return Ok(self.answer(member, start, head, connection, in_flight)),
+                // The connection was stale, most likely.
+                Err(failure) if failure.may_repeat(&request) => {}
+                Err(Failure { error, .. }) => return Err((self.failed(member, start, error), None)),
             }
         }
         let start = Instant::now();
-        let opened = Connection::open(member.endpoint.address(), self.cluster.timeouts(), Rc::downgrade(pool)).await;
+        let opened = Connection::open(member.endpoint.address(), self.cluster.timeouts(), pool).await;
         let connection = match opened {
             Ok(connection) => connection,
             Err(error) => return Err((self.failed(member, start, error), Some(request))),
         };
-        match self.exchange(connection, request, start).await {
-            Ok((head, connection)) => Ok(self.answer(member, start, head, connection, in_flight).await),
-            Err(Failure { error, request, .. }) => Err((self.failed(member, start, error), request)),
+        match self.exchange(connection, &mut request, start).await {
+            Ok((head, connection)) => Ok(self.answer(member, start, head, connection, in_flight)),
+            Err(failure) => {
+                let untouched = failure.unsent && failure.restored && failure.error == Error::Reset;
+                Err((self.failed(member, start, failure.error), untouched.then_some(request)))
+            }
         }
     }
 
     /// Send on one connection and wait for the answer's head.
     async fn exchange(
         &self,
-        mut connection: Connection,
-        request: Request<Body>,
+        mut connection: Box<Connection>,
+        request: &mut Request<Body>,
         now: Instant,
-    ) -> Result<(Response<hyper::body::Incoming>, Connection), Failure> {
-        let state = Rc::clone(connection.state());
-        let request = request.map(|body| match body {
-            Body::Stream(inner) => Body::Stream(Box::pin(Upload { inner, state: Rc::clone(&state) })),
-            whole => whole,
-        });
-        let Some(sending) = connection.send(request, self.cluster.timeouts(), now) else {
-            return Err(Failure::from(Error::Internal("a connection without a sender was used")));
-        };
-        let mut error = match sending.await {
-            // The request carried no `Upgrade`, so a switch of protocols is nonsense.
-            Ok(head) if head.status() == http::StatusCode::SWITCHING_PROTOCOLS => return Err(Error::Malformed.into()),
-            Ok(mut head) => {
-                return match remove_hop_by_hop(head.headers_mut()) {
-                    Ok(()) => Ok((head, connection)),
-                    Err(_) => Err(Error::Malformed.into()),
-                };
-            }
-            Err(error) => error,
-        };
-        if let Some(unsent) = error.take_message() {
-            return Err(Failure { error: Error::Reset, request: Some(unsent), retry: true });
+    ) -> Result<(Head, Box<Connection>), Failure> {
+        let mut head = connection.exchange(request, self.cluster.timeouts(), now).await?;
+        if head.has_hop_by_hop && remove_hop_by_hop(&mut head.headers).is_err() {
+            return Err(Failure { error: Error::Malformed, unanswered: false, unsent: false, restored: false });
         }
-        if state.upload_failed() {
-            return Err(Error::RequestBody.into());
-        }
-        Err(match state.cut() {
-            Some(Cut::FirstByte) => Error::FirstByteTimeout.into(),
-            Some(Cut::ClientStalled) => Error::RequestTimeout.into(),
-            Some(Cut::Stalled | Cut::Unused) => Error::UpstreamStalled.into(),
-            None if error.error().is_parse() => Error::Malformed.into(),
-            None => Failure { error: Error::Reset, request: None, retry: !state.answer_began() },
-        })
+        Ok((head, connection))
     }
 
-    async fn answer(
+    fn answer(
         &self,
         member: &Member,
         start: Instant,
-        head: Response<hyper::body::Incoming>,
-        connection: Connection,
+        head: Head,
+        connection: Box<Connection>,
         in_flight: InFlight,
     ) -> Response<Body> {
         let latency = start.elapsed();
         member.endpoint.succeeded(latency);
         self.cluster.metrics().record("ok", latency);
-        let (parts, incoming) = head.into_parts();
-        let body = Download::receive(incoming, connection, in_flight).await;
-        Response::from_parts(parts, body)
+        let mut answer = Response::new(Download::receive(connection, in_flight));
+        *answer.status_mut() = head.status;
+        *answer.version_mut() = head.version;
+        *answer.headers_mut() = head.headers;
+        answer
     }
 
     /// Count a failure where it belongs.
@@ -197,18 +169,15 @@ impl ThreadCluster {
     }
 }
 
-/// Why there was no answer on one connection.
-struct Failure {
-    error: Error,
-    /// The request, if nothing of it was sent.
-    request: Option<Request<Body>>,
-    /// The connection may just have been stale.
-    retry: bool,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self { error, request: None, retry: false }
+impl Failure {
+    /// Whether a request that failed on a reused connection may be sent once more: if nothing of it went out,
+    /// or if nothing came back and repeating it does no harm (RFC 9110, section 9.2.2). It needs its whole body.
+    fn may_repeat(&self, request: &Request<Body>) -> bool {
+        let idempotent = matches!(
+            *request.method(),
+            Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+        );
+        self.unanswered && self.restored && (self.unsent || idempotent)
     }
 }
 
@@ -220,24 +189,4 @@ pub(super) fn outcome(error: &Error) -> &'static str {
         Error::Malformed => "malformed",
         _ => "reset",
     }
-}
-
-/// A second copy of a request that may be sent twice. Stale connections are too rare to make it worth
-/// more than copying the head; a body that comes as a stream can't be had again.
-fn spare(request: &Request<Body>) -> Option<Request<Body>> {
-    let idempotent = matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
-    );
-    let body = match request.body() {
-        _ if !idempotent => return None,
-        Body::Empty => Body::Empty,
-        Body::Full(bytes) => Body::Full(bytes.clone()),
-        Body::Stream(_) => return None,
-    };
-    let mut spare = Request::new(body);
-    spare.method_mut().clone_from(request.method());
-    spare.uri_mut().clone_from(request.uri());
-    spare.headers_mut().clone_from(request.headers());
-    Some(spare)
 }

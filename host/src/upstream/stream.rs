@@ -1,18 +1,17 @@
-//! The two bodies of an upstream call on their way: each tells its connection whether it moves, and the
-//! answer's gives the connection back when it ends.
+//! An answer's body on its way: it drives its connection, and gives it back when it ends.
 
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
 
-use super::connection::{Connection, State};
+use super::connection::{Broken, Connection};
+use super::duplex::Duplex;
 use super::endpoint::Endpoint;
-use crate::body::{Body, BodyError, Stream};
+use crate::body::{Body, BodyError};
 
 /// Counts a request against its endpoint until it ends, however it ends.
 pub(super) struct InFlight(Arc<Endpoint>);
@@ -30,92 +29,97 @@ impl Drop for InFlight {
     }
 }
 
-/// A request's body while it is sent.
-pub(super) struct Upload {
-    pub inner: Stream,
-    pub state: Rc<State>,
-}
-
-impl HttpBody for Upload {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = self.inner.as_mut().poll_frame(cx);
-        match &polled {
-            Poll::Pending => self.state.uploading(true),
-            Poll::Ready(Some(Ok(_))) if self.inner.is_end_stream() => self.state.uploaded(),
-            Poll::Ready(Some(Ok(_))) => self.state.uploading(false),
-            Poll::Ready(None) => self.state.uploaded(),
-            Poll::Ready(Some(Err(_))) => self.state.fail_upload(),
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
 /// An answer's body while it comes. Dropped before its end, it closes the connection.
 pub(super) struct Download {
-    incoming: Incoming,
     /// What was there with the head.
-    first: Option<Result<Frame<Bytes>, ()>>,
-    lease: Option<(Connection, InFlight)>,
-    state: Rc<State>,
+    first: Option<Frame<Bytes>>,
+    second: Option<Frame<Bytes>>,
+    source: Source,
+    in_flight: Option<InFlight>,
+    /// Bytes that come behind `first`, if that is known.
+    remaining: Option<u64>,
+    /// Why it broke off, until that is told.
+    broken: Option<BodyError>,
+}
+
+/// Where the body comes from.
+enum Source {
+    Connection(Box<Connection>),
+    /// The request's body is still being sent, by a task of its own.
+    Shared(Rc<Duplex>),
+    Ended,
 }
 
 impl Download {
     /// The body of an answer whose head is here. What came in one piece with the head is taken at
     /// once, so that small answers need no stream and their connection is free again.
-    pub async fn receive(mut incoming: Incoming, connection: Connection, in_flight: InFlight) -> Body {
-        let state = Rc::clone(connection.state());
-        connection.answered();
-        if incoming.is_end_stream() {
-            connection.release();
-            return Body::Empty;
-        }
-        let ready = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut incoming).poll_frame(cx))).await;
-        let first = match ready {
-            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                Ok(data) if incoming.is_end_stream() => {
-                    connection.release();
-                    return Body::Full(data);
-                }
-                Ok(data) => Some(Ok(Frame::data(data))),
-                Err(frame) => Some(Ok(frame)),
-            },
-            Poll::Ready(None) => {
+    pub fn receive(mut connection: Box<Connection>, in_flight: InFlight) -> Body {
+        let receiving = connection.receiving();
+        // An error comes again when more is asked for.
+        let first = receiving.next().ok().flatten();
+        // What ends a chunked body may be there too.
+        let second = if first.is_some() { receiving.next().ok().flatten() } else { None };
+        let (ended, remaining) = (receiving.has_ended(), receiving.remaining());
+        let source = match (ended, connection.has_sent()) {
+            (true, true) => {
                 connection.release();
-                return Body::Empty;
+                Source::Ended
             }
-            Poll::Ready(Some(Err(_))) => Some(Err(())),
-            Poll::Pending => None,
+            (true, false) => {
+                Duplex::start(connection).answer_over();
+                Source::Ended
+            }
+            (false, true) => Source::Connection(connection),
+            (false, false) => Source::Shared(Duplex::start(connection)),
         };
-        Body::Stream(Box::pin(Self { incoming, first, lease: Some((connection, in_flight)), state }))
+        match (first, second) {
+            (None, _) if ended => Body::Empty,
+            (Some(first), None) if ended && first.is_data() => Body::Full(first.into_data().unwrap_or_default()),
+            (first, second) => {
+                let in_flight = (!ended).then_some(in_flight);
+                Body::Stream(Box::pin(Self { first, second, source, in_flight, remaining, broken: None }))
+            }
+        }
     }
 
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Broken>> {
+        match &mut self.source {
+            Source::Connection(connection) => connection.poll_frame(cx),
+            Source::Shared(duplex) => duplex.poll_frame(cx),
+            Source::Ended => Poll::Ready(Ok(None)),
+        }
+    }
+
+    fn has_ended(&mut self) -> bool {
+        match &mut self.source {
+            Source::Connection(connection) => connection.receiving().has_ended(),
+            Source::Shared(duplex) => duplex.has_ended(),
+            Source::Ended => true,
+        }
+    }
+
+    /// The answer is over.
     fn release(&mut self) {
-        if let Some((connection, _)) = self.lease.take() {
-            connection.release();
+        self.in_flight = None;
+        match std::mem::replace(&mut self.source, Source::Ended) {
+            Source::Connection(connection) => connection.release(),
+            Source::Shared(duplex) => duplex.answer_over(),
+            Source::Ended => {}
         }
     }
 
     /// The connection broke in the middle of the answer.
-    fn fail(&mut self) -> BodyError {
-        let lease = self.lease.take();
-        if self.state.upload_failed() {
-            return BodyError::Client;
+    fn fail(&mut self, broken: Broken) -> BodyError {
+        let in_flight = self.in_flight.take();
+        if let Source::Shared(duplex) = std::mem::replace(&mut self.source, Source::Ended) {
+            duplex.close();
         }
-        if let Some((_, in_flight)) = &lease {
-            in_flight.0.failed();
+        match (broken, in_flight) {
+            (Broken::Client, _) => return BodyError::Client,
+            (_, Some(in_flight)) => in_flight.0.failed(),
+            _ => {}
         }
-        if self.state.cut().is_some() { BodyError::Idle } else { BodyError::Upstream }
+        if broken == Broken::Stalled { BodyError::Idle } else { BodyError::Upstream }
     }
 }
 
@@ -124,48 +128,58 @@ impl HttpBody for Download {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.first.take() {
-            Some(Ok(frame)) => return Poll::Ready(Some(Ok(frame))),
-            Some(Err(())) => return Poll::Ready(Some(Err(self.fail()))),
-            None => {}
+        let this = &mut *self;
+        if let Some(frame) = this.first.take() {
+            this.first = this.second.take();
+            return Poll::Ready(Some(Ok(frame)));
         }
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
-            Poll::Pending => {
-                if self.lease.is_some() {
-                    self.state.waiting();
+        if let Some(error) = this.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match ready!(this.poll_source(cx)) {
+            Ok(Some(frame)) => {
+                if let (Some(left), Some(data)) = (&mut this.remaining, frame.data_ref()) {
+                    *left = left.saturating_sub(data.len() as u64);
                 }
-                Poll::Pending
-            }
-            Poll::Ready(Some(Ok(frame))) => {
-                if self.lease.is_some() {
-                    self.state.moved();
-                }
-                if self.incoming.is_end_stream() {
-                    self.release();
+                if this.has_ended() {
+                    this.release();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(None) => {
-                self.release();
+            Ok(None) => {
+                this.release();
                 Poll::Ready(None)
             }
-            Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(self.fail()))),
+            Err(broken) => {
+                // A turn later, so that what came before is sent on: an error makes hyper throw it away.
+                this.broken = Some(this.fail(broken));
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.incoming.is_end_stream()
+        self.first.is_none() && self.broken.is_none() && matches!(self.source, Source::Ended)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let mut hint = self.incoming.size_hint();
-        if let Some(first) = self.first.as_ref().and_then(|first| first.as_ref().ok()?.data_ref()) {
-            let length = first.len() as u64;
-            match hint.exact() {
-                Some(rest) => hint.set_exact(rest + length),
-                None => hint.set_lower(hint.lower() + length),
+        let first = self.first.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len) as u64;
+        match self.remaining {
+            Some(remaining) => SizeHint::with_exact(first + remaining),
+            None => {
+                let mut hint = SizeHint::new();
+                hint.set_lower(first);
+                hint
             }
         }
-        hint
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        if let Source::Shared(duplex) = &self.source {
+            duplex.close();
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod policies;
 mod resilience;
 pub(crate) mod support;
+mod wire;
 
 use std::cell::Cell;
 use std::future::Future;
@@ -50,6 +51,39 @@ impl HttpBody for Scripted {
         }
         let next = self.0.remove(0);
         std::task::Poll::Ready(Some(next.map(|text| Frame::data(Bytes::from_static(text.as_bytes())))))
+    }
+}
+
+/// A body of these frames, one at a time.
+struct Frames {
+    length: Option<u64>,
+    frames: std::collections::VecDeque<Result<Frame<Bytes>, BodyError>>,
+}
+
+impl Frames {
+    fn new(frames: Vec<Result<Frame<Bytes>, BodyError>>) -> Self {
+        Self { length: None, frames: frames.into() }
+    }
+
+    /// Says that it has so many bytes.
+    fn of_length(length: u64, frames: Vec<Result<Frame<Bytes>, BodyError>>) -> Self {
+        Self { length: Some(length), frames: frames.into() }
+    }
+}
+
+impl HttpBody for Frames {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        std::task::Poll::Ready(self.frames.pop_front())
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.length.map(http_body::SizeHint::with_exact).unwrap_or_default()
     }
 }
 

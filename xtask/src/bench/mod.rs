@@ -1,0 +1,163 @@
+//! `cargo xtask bench`: what a request costs, beside the proxies that everybody knows. Contenders of a scenario take
+//! turns in one run, so that whatever else the machine does hits them alike; what is compared is CPU time.
+
+mod contender;
+mod load;
+mod process;
+mod report;
+mod scenario;
+mod tools;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use self::contender::{Backend, Proxy};
+use self::report::{Measured, Row};
+use self::scenario::Scenario;
+use self::tools::Tools;
+use crate::command::{self, root};
+use crate::guests;
+
+/// What the command line says.
+struct Options {
+    rounds: u32,
+    seconds: u32,
+    /// A gateway that was built before.
+    binary: Option<PathBuf>,
+    /// Scenarios by name; all if there are none.
+    only: Vec<String>,
+}
+
+/// What all of a run share.
+pub struct Bench {
+    pub tools: Tools,
+    /// The gateway.
+    pub sluice: PathBuf,
+    /// Where configurations are written.
+    pub directory: PathBuf,
+    /// The processor of the proxies, and that of load and backend.
+    pub cores: (usize, usize),
+    seconds: u32,
+}
+
+/// Build the gateway, measure, and write the tables to `docs/benchmarks.md`, but only if all scenarios were run.
+///
+/// # Errors
+/// A tool is missing, something doesn't build or start, or an answer is wrong.
+pub fn run(arguments: &[&str]) -> Result<()> {
+    let options = Options::parse(arguments)?;
+    let scenarios: Vec<Scenario> = scenario::all()
+        .into_iter()
+        .filter(|scenario| options.only.is_empty() || options.only.iter().any(|name| name == scenario.name))
+        .collect();
+    if scenarios.is_empty() {
+        let names: Vec<_> = scenario::all().iter().map(|scenario| scenario.name).collect();
+        bail!("no such scenario; there are {}", names.join(", "));
+    }
+    let bench = Bench::prepare(&options)?;
+    let backend = Backend::start(&bench)?;
+    let mut rows = Vec::new();
+    for scenario in &scenarios {
+        eprintln!("xtask: {} ({})", scenario.name, scenario.what);
+        rows.extend(measure(&bench, &backend, scenario, options.rounds)?);
+    }
+    let text = report::tables(&rows, &bench.setting(options.rounds)?);
+    println!("\n{text}");
+    if options.only.is_empty() {
+        report::write(&root().join("docs"), &text, &rows)?;
+    }
+    Ok(())
+}
+
+/// Run a scenario's contenders in turns.
+fn measure(bench: &Bench, backend: &Backend, scenario: &Scenario, rounds: u32) -> Result<Vec<Row>> {
+    let proxies: Vec<Proxy> =
+        scenario.contenders.iter().map(|kind| Proxy::start(bench, backend, kind)).collect::<Result<_>>()?;
+    let mut rows: Vec<Row> = proxies.iter().map(|proxy| Row::new(scenario, proxy.name())).collect();
+    // Connections are opened and caches filled before anything counts.
+    for proxy in &proxies {
+        load::run(bench, scenario, proxy, 1)?;
+    }
+    for round in 1..=rounds {
+        for (proxy, row) in proxies.iter().zip(&mut rows) {
+            let before = proxy.process().cpu_time()?;
+            let load = load::run(bench, scenario, proxy, bench.seconds)?;
+            let spent = proxy.process().cpu_time()?.saturating_sub(before);
+            if load.wrong > 0 {
+                bail!("{} answered {} of {} requests wrongly", proxy.name(), load.wrong, load.requests);
+            }
+            let cpu_us = spent.as_secs_f64() * 1e6 / load.requests.max(1) as f64;
+            eprintln!("  {round}/{rounds} {:24} {cpu_us:7.2} µs  {:8.0}/s", proxy.name(), load.per_second);
+            row.rounds.push(Measured {
+                cpu_us,
+                per_second: load.per_second,
+                p99: load.p99,
+                rss_kib: proxy.process().rss_kib()?,
+            });
+        }
+    }
+    Ok(rows)
+}
+
+impl Options {
+    fn parse(arguments: &[&str]) -> Result<Self> {
+        let mut options = Self { rounds: 5, seconds: 5, binary: None, only: Vec::new() };
+        let mut words = arguments.iter();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().with_context(|| format!("{word} wants a value"));
+            match *word {
+                "--rounds" => options.rounds = value()?.parse().context("--rounds wants a number")?,
+                "--seconds" => options.seconds = value()?.parse().context("--seconds wants a number")?,
+                "--binary" => options.binary = Some(PathBuf::from(value()?)),
+                flag if flag.starts_with('-') => bail!("unknown option {flag}"),
+                name => options.only.push(name.to_owned()),
+            }
+        }
+        if options.rounds == 0 || options.seconds == 0 {
+            bail!("there is nothing to measure in no time");
+        }
+        Ok(options)
+    }
+}
+
+impl Bench {
+    fn prepare(options: &Options) -> Result<Self> {
+        let tools = Tools::find()?;
+        guests::build()?;
+        let sluice = match &options.binary {
+            Some(binary) => std::path::absolute(binary)?,
+            None => build()?,
+        };
+        let directory = root().join("target/bench");
+        std::fs::create_dir_all(&directory).with_context(|| format!("can't make {}", directory.display()))?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        if cores < 2 {
+            eprintln!("xtask: with one processor, load and proxies disturb each other");
+        }
+        Ok(Self { tools, sluice, directory, cores: (cores - 1, 0), seconds: options.seconds })
+    }
+
+    /// Machine, versions and method, as a paragraph.
+    fn setting(&self, rounds: u32) -> Result<String> {
+        Ok(format!(
+            "{}. Linux {}. {}. Proxies have one worker or data thread, bound to processor {}; `wrk` ({} connections, one \
+             thread) and the backend, an nginx that serves nothing else, are bound to processor {}. {rounds} rounds of {} s, \
+             contenders in turns; medians, with the range of the CPU times.",
+            process::machine()?,
+            process::kernel()?,
+            self.tools.versions(&self.sluice)?,
+            self.cores.0,
+            load::CONNECTIONS,
+            self.cores.1,
+            Duration::from_secs(self.seconds.into()).as_secs(),
+        ))
+    }
+}
+
+fn build() -> Result<PathBuf> {
+    command::run(std::process::Command::new("cargo").args(["build", "--release", "--locked", "--bin", "sluice"]))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    Ok(root().join(target).join(Path::new("release/sluice")))
+}
