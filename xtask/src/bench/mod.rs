@@ -56,7 +56,7 @@ pub fn run(arguments: &[&str]) -> Result<()> {
         let names: Vec<_> = scenario::all().iter().map(|scenario| scenario.name).collect();
         bail!("no such scenario; there are {}", names.join(", "));
     }
-    let bench = Bench::prepare(&options)?;
+    let bench = Bench::prepare(&options, scenarios.iter().any(Scenario::has_plugins))?;
     let backend = Backend::start(&bench)?;
     let mut rows = Vec::new();
     for scenario in &scenarios {
@@ -123,9 +123,11 @@ impl Options {
 }
 
 impl Bench {
-    fn prepare(options: &Options) -> Result<Self> {
+    fn prepare(options: &Options, with_plugins: bool) -> Result<Self> {
         let tools = Tools::find()?;
-        guests::build()?;
+        if with_plugins {
+            guests::build()?;
+        }
         let sluice = match &options.binary {
             Some(binary) => std::path::absolute(binary)?,
             None => build()?,

@@ -15,6 +15,15 @@ pub struct Scenario {
     pub contenders: Vec<Kind>,
 }
 
+impl Scenario {
+    /// Whether plugins have to be built for it.
+    pub fn has_plugins(&self) -> bool {
+        self.contenders
+            .iter()
+            .any(|kind| !matches!(kind, Kind::Nginx | Kind::Haproxy | Kind::Sluice { plugins: Plugins::None, .. }))
+    }
+}
+
 /// The key that `api-key` knows.
 pub const KEY: &str = "a-long-random-word";
 
