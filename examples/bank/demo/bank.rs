@@ -91,6 +91,7 @@ impl Bank {
             fields: Vec::new(),
             connections: 8,
             pace: std::time::Duration::from_millis(20),
+            repeat: false,
         }
     }
 

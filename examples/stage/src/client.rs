@@ -1,7 +1,7 @@
-//! A client over one HTTP/1.1 connection, kept alive and opened again as needed. Follows no redirects, and never
-//! sends a request twice that may have been received.
+//! A client over one HTTP/1.1 connection, kept alive and opened again as needed. Follows no redirects, and, unless
+//! asked to, never sends a request twice that may have been received.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 
 use crate::PATIENCE;
 
@@ -44,13 +44,33 @@ impl Answer {
 /// A connection to one address.
 pub struct Client {
     address: SocketAddr,
+    from: Option<IpAddr>,
+    repeats: bool,
+    repeated: u64,
     sender: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl Client {
     /// Connects with the first request.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, sender: None }
+        Self { address, from: None, repeats: false, repeated: 0, sender: None }
+    }
+
+    /// One that calls from that address.
+    pub fn from(source: IpAddr, address: SocketAddr) -> Self {
+        Self { from: Some(source), ..Self::new(address) }
+    }
+
+    /// Send an idempotent request once more if its connection breaks before the answer, as every browser does
+    /// (RFC 9110, section 9.2.2).
+    #[must_use]
+    pub fn repeating(self) -> Self {
+        Self { repeats: true, ..self }
+    }
+
+    /// How many it has sent once more since it was last asked.
+    pub fn take_repeated(&mut self) -> u64 {
+        std::mem::take(&mut self.repeated)
     }
 
     /// # Errors
@@ -75,7 +95,13 @@ impl Client {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::default())?;
-        let answer = tokio::time::timeout(PATIENCE, self.exchange(request)).await;
+        let repeats = self.repeats && method.is_idempotent();
+        let mut answer = tokio::time::timeout(PATIENCE, self.exchange(request.clone())).await;
+        if repeats && matches!(answer, Ok(Err(_))) {
+            self.sender = None;
+            self.repeated += 1;
+            answer = tokio::time::timeout(PATIENCE, self.exchange(request)).await;
+        }
         if !matches!(answer, Ok(Ok(_))) {
             self.sender = None;
         }
@@ -88,7 +114,7 @@ impl Client {
             let reused = self.sender.is_some();
             let mut sender = match self.sender.take() {
                 Some(sender) => sender,
-                None => connect(self.address).await?,
+                None => connect(self.from, self.address).await?,
             };
             if sender.ready().await.is_err() && reused {
                 continue;
@@ -111,8 +137,12 @@ impl Client {
     }
 }
 
-async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
-    let stream = TcpStream::connect(address).await.with_context(|| format!("can't connect to {address}"))?;
+async fn connect(from: Option<IpAddr>, address: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    if let Some(from) = from {
+        socket.bind(SocketAddr::new(from, 0))?;
+    }
+    let stream = socket.connect(address).await.with_context(|| format!("can't connect to {address}"))?;
     stream.set_nodelay(true)?;
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // Its errors reach whoever waits for an answer.

@@ -23,6 +23,8 @@ pub struct Plan {
     pub connections: usize,
     /// Between two requests of one connection; a late answer delays the next.
     pub pace: Duration,
+    /// See [`Client::repeating`].
+    pub repeat: bool,
 }
 
 /// What came back.
@@ -32,6 +34,8 @@ pub struct Tally {
     pub answers: BTreeMap<String, u64>,
     /// By what was wrong, without the addresses' noise.
     pub failures: BTreeMap<String, u64>,
+    /// Requests that clients sent once more, as they may.
+    pub repeated: u64,
 }
 
 impl Tally {
@@ -57,7 +61,11 @@ impl Tally {
             };
             now.iter().filter_map(rest).collect()
         };
-        Self { answers: less(&self.answers, &earlier.answers), failures: less(&self.failures, &earlier.failures) }
+        Self {
+            answers: less(&self.answers, &earlier.answers),
+            failures: less(&self.failures, &earlier.failures),
+            repeated: self.repeated - earlier.repeated,
+        }
     }
 }
 
@@ -136,6 +144,9 @@ where
 {
     let fields: Vec<(&str, &str)> = plan.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let mut client = Client::new(plan.address);
+    if plan.repeat {
+        client = client.repeating();
+    }
     tokio::time::sleep(delay).await;
     let mut ticks = tokio::time::interval(plan.pace);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -146,6 +157,7 @@ where
             Err(error) => Err(error.root_cause().to_string()),
         };
         let mut tally = shared.tally.borrow_mut();
+        tally.repeated += client.take_repeated();
         let count = match outcome {
             Ok(kind) => tally.answers.entry(kind).or_default(),
             Err(fault) => tally.failures.entry(fault).or_default(),
