@@ -181,6 +181,14 @@ impl Endpoint {
         self.peak.read(self.age_us())
     }
 
+    /// A health check finds it well: what failures in a row made of its peak latency, which would take a minute to come
+    /// down, is forgotten.
+    pub(super) fn forgive(&self) {
+        if self.failures() > 0 {
+            self.peak.set(self.latency_us(), self.age_us());
+        }
+    }
+
     fn age_us(&self) -> u64 {
         u64::try_from(self.born.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
@@ -244,6 +252,19 @@ mod tests {
         assert_eq!(endpoint.latency_us(), 800);
         endpoint.succeeded(Duration::from_micros(1600));
         assert_eq!(endpoint.latency_us(), 900);
+    }
+
+    #[test]
+    fn failures_weigh_until_a_check_finds_it_well() {
+        let endpoint = endpoint();
+        endpoint.succeeded(Duration::from_micros(800));
+        endpoint.failed();
+        assert!(endpoint.peak_us() > 900_000);
+        endpoint.forgive();
+        assert!(endpoint.peak_us() <= 800, "{}", endpoint.peak_us());
+        endpoint.succeeded(Duration::from_millis(700));
+        endpoint.forgive();
+        assert!(endpoint.peak_us() > 600_000, "who is slow stays so");
     }
 
     #[test]

@@ -65,6 +65,9 @@ async fn watch(cluster: Arc<str>, endpoint: Arc<Endpoint>, check: HealthCheck, g
     tokio::time::sleep(check.interval.min(Duration::from_secs(1)).mul_f64(fraction())).await;
     loop {
         let well = tokio::time::timeout(check.timeout, probe(&endpoint, &check, &greeting)).await.unwrap_or(false);
+        if well {
+            endpoint.forgive();
+        }
         if let Some(healthy) = row.add(well, endpoint.is_healthy(), &check) {
             if healthy && slow_start {
                 endpoint.begin_ramp();

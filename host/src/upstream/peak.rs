@@ -28,6 +28,12 @@ impl Peak {
         self.at.store(now, Relaxed);
     }
 
+    /// Take `value` for what is known, at the time `now`.
+    pub fn set(&self, value: u64, now: u64) {
+        self.average.store(value, Relaxed);
+        self.at.store(now, Relaxed);
+    }
+
     /// What it has come down to by the time `now`; 0 if there was no sample yet.
     pub fn read(&self, now: u64) -> u64 {
         let (average, since) = (self.average.load(Relaxed), now.saturating_sub(self.at.load(Relaxed)));
