@@ -86,6 +86,37 @@ fn wrong_includes_are_named() {
 }
 
 #[test]
+fn endpoints_from_a_file() {
+    let directory = directory();
+    let base = directory.path();
+    let config = |contents: &str, more: &str| {
+        fs::write(base.join("shop.endpoints"), contents).unwrap();
+        let cluster = "[[cluster]]\nname = \"shop\"\ndiscovery = { file = \"shop.endpoints\" }\n";
+        read_in(base, &format!("{BASICS}{cluster}{more}"))
+    };
+    let found = config("# two\n127.0.0.1:1\n\n127.0.0.1:2 weight=5\n", "").unwrap();
+    let shop: Vec<(u16, u32)> =
+        found.clusters[1].endpoints.iter().map(|endpoint| (endpoint.address.port(), endpoint.weight)).collect();
+    assert_eq!(shop, [(1, 1), (2, 5)]);
+    assert_eq!(relative(&found.files, base), ["shop.endpoints", "sluice.toml"], "it is watched");
+    let refused = |contents: &str, more: &str, wanted: &str| {
+        let problems = config(contents, more).unwrap_err().join("\n");
+        assert!(
+            problems.starts_with("sluice.toml:10: cluster \"shop\": discovery") && problems.contains(wanted),
+            "{problems}"
+        );
+    };
+    refused(
+        "127.0.0.1:1\napi:2\n",
+        "",
+        "line 2 of \"shop.endpoints\": expected an address and a port, found \"api:2\"",
+    );
+    refused("127.0.0.1:1\n127.0.0.1:1\n", "", "127.0.0.1:1 is there twice");
+    refused("# nobody\n", "", "there is no endpoint in \"shop.endpoints\"");
+    refused("127.0.0.1:1\n", "endpoints = [\"127.0.0.1:2\"]\n", "written or discovered, not both");
+}
+
+#[test]
 fn a_secret_in_a_file_loses_one_line_end() {
     let directory = directory();
     let base = directory.path();

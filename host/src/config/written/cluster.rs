@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use http::HeaderValue;
-use toml::de::DeValue;
 
 use super::balance::{self, Balance};
-use super::{Head, health, keys, resilience};
-use crate::config::document::Node;
+use super::{Head, endpoints, health, keys, resilience};
 use crate::config::entry::Entry;
+use crate::config::files::Surroundings;
 use crate::config::model::{ClusterLimits, Endpoint, HealthCheck, OutlierDetection, Retries, Sticky, Timeouts};
-use crate::config::problem::{At, Fault};
+use crate::config::problem::At;
 use crate::config::{network, values};
 use crate::proxy_protocol::Version;
 
@@ -35,10 +34,9 @@ pub(in crate::config) struct Cluster {
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const MILLISECOND: Duration = Duration::from_millis(1);
-const ENDPOINTS_EXAMPLE: &str = "[\"127.0.0.1:9001\"]";
 
 impl Cluster {
-    pub(super) fn read(entry: &Entry<'_>) -> Self {
+    pub(super) fn read(entry: &Entry<'_>, surroundings: &Surroundings<'_>) -> Self {
         let entry = entry.clone().allow(&keys::CLUSTER);
         Self {
             head: Head::read(&entry, "\"NAME\""),
@@ -50,7 +48,7 @@ impl Cluster {
                 .unwrap_or_default(),
             prefer_zone: entry.read("prefer_zone", values::boolean).filter(|prefer| prefer.value),
             slow_start: entry.read("slow_start", values::duration(SECOND, HOUR)).map(|window| window.value),
-            endpoints: read_endpoints(&entry),
+            endpoints: endpoints::read(&entry, surroundings),
             health_check: health::read(&entry),
             host: entry.read("host", network::host_field).map(|host| host.value),
             timeouts: read_timeouts(&entry),
@@ -62,45 +60,6 @@ impl Cluster {
                 .map(|version| version.value),
         }
     }
-}
-
-fn read_endpoints(entry: &Entry<'_>) -> Vec<At<Endpoint>> {
-    if !entry.has("endpoints") {
-        let fault = Fault::new("missing key \"endpoints\"", format!("add endpoints = {ENDPOINTS_EXAMPLE}"));
-        entry.report(&entry.place, "", fault);
-    }
-    let Some(items) = entry.items("endpoints", ENDPOINTS_EXAMPLE) else { return Vec::new() };
-    if items.value.is_empty() {
-        let fault =
-            Fault::new("expected at least one endpoint, found none", format!("write endpoints = {ENDPOINTS_EXAMPLE}"));
-        entry.report(&items.place, "endpoints", fault);
-    }
-    let mut endpoints: Vec<At<Endpoint>> = Vec::with_capacity(items.value.len());
-    for endpoint in items.value.into_iter().filter_map(|node| read_endpoint(entry, node)) {
-        match endpoints.iter().find(|other| other.value.address == endpoint.value.address) {
-            Some(other) => {
-                let message = format!("{} is there twice, first on line {}", endpoint.value.address, other.place.line);
-                let remedy = "remove one of the two, or give it a weight";
-                entry.report(&endpoint.place, "endpoints", Fault::new(message, remedy));
-            }
-            None => endpoints.push(endpoint),
-        }
-    }
-    endpoints
-}
-
-/// `"127.0.0.1:9001"` or `{ address = "127.0.0.1:9001", weight = 2 }`
-fn read_endpoint(entry: &Entry<'_>, node: Node<'_>) -> Option<At<Endpoint>> {
-    let DeValue::Table(_) = node.value else {
-        return entry.parse(node, "endpoints", |node| Ok(network::endpoint_address(node)?.into()));
-    };
-    let table = entry.inner(node, "endpoints", ENDPOINTS_EXAMPLE)?.allow(&keys::ENDPOINT);
-    let weight = table.read("weight", values::count(1, 65_535)).map_or(1, |weight| weight.value);
-    let priority = table.read("priority", values::count(0, 127)).and_then(|priority| u8::try_from(priority.value).ok());
-    let zone = table.read("zone", values::name).map(|zone| zone.value);
-    let address = table.require("address", "\"127.0.0.1:9001\"", network::endpoint_address)?;
-    let value = Endpoint { address: address.value, weight, priority: priority.unwrap_or_default(), zone };
-    Some(At { value, place: address.place })
 }
 
 fn read_timeouts(entry: &Entry<'_>) -> Timeouts {

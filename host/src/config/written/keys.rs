@@ -105,6 +105,7 @@ pub const CLUSTER: Keys = Keys {
         "prefer_zone",
         "slow_start",
         "endpoints",
+        "discovery",
         "health_check",
         "host",
         "timeouts",
@@ -113,7 +114,7 @@ pub const CLUSTER: Keys = Keys {
         "limits",
         "proxy_protocol",
     ],
-    later: &["protocol", "tls", "discovery"],
+    later: &["protocol", "tls"],
 };
 
 /// `balance` of a cluster, as a table
@@ -137,6 +138,9 @@ pub const HEALTH_CHECK: Keys = Keys {
 /// `timeouts` of a cluster
 pub const TIMEOUTS: Keys = Keys { known: &["connect", "first_byte", "idle", "attempt", "request"], later: &[] };
 
+/// `discovery` of a cluster
+pub const DISCOVERY: Keys = Keys { known: &["file"], later: &["dns"] };
+
 /// `retries` of a cluster
 pub const RETRIES: Keys =
     Keys { known: &["attempts", "on", "methods", "budget", "backoff", "max_backoff", "body"], later: &[] };
@@ -152,7 +156,7 @@ pub const CLUSTER_LIMITS: Keys = Keys { known: &["requests", "connections", "ret
 
 /// All of them, to check that each is documented.
 #[cfg(test)]
-pub(in crate::config) const ALL: [&Keys; 25] = [
+pub(in crate::config) const ALL: [&Keys; 26] = [
     &TOP,
     &ADMIN,
     &ACCESS_LOG,
@@ -175,6 +179,7 @@ pub(in crate::config) const ALL: [&Keys; 25] = [
     &ENDPOINT,
     &HEALTH_CHECK,
     &TIMEOUTS,
+    &DISCOVERY,
     &RETRIES,
     &OUTLIER_DETECTION,
     &CLUSTER_LIMITS,

@@ -7,6 +7,7 @@
 mod access;
 mod balance;
 mod cluster;
+mod endpoints;
 mod health;
 pub(super) mod keys;
 mod listener;
@@ -76,7 +77,7 @@ impl Written {
         each(&top, "listener", |entry| self.listeners.push(Listener::read(&entry)));
         each(&top, "plugin", |entry| self.plugin.push(Plugin::read(&entry, surroundings)));
         each(&top, "route", |entry| self.routes.push(Route::read(&entry)));
-        each(&top, "cluster", |entry| self.clusters.push(Cluster::read(&entry)));
+        each(&top, "cluster", |entry| self.clusters.push(Cluster::read(&entry, surroundings)));
     }
 }
 
