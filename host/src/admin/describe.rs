@@ -236,7 +236,7 @@ pub fn clusters(snapshot: &Snapshot) -> Value {
             "health_check": config.health_check.as_ref().map(|check| json!({
                 "path": match &check.probe {
                     Probe::Http { path, .. } => Some(path),
-                    Probe::Tcp => None,
+                    Probe::Tcp | Probe::Grpc { .. } => None,
                 },
                 "interval_ms": u64::try_from(check.interval.as_millis()).unwrap_or(u64::MAX),
             })),

@@ -1,23 +1,17 @@
-//! Active health checks: a `GET`, or just a connection, to each endpoint now and then, on a thread of their own. They only
+//! Active health checks of each endpoint now and then, on a thread of their own. They only
 //! ever change what an endpoint says of its health; they never touch the pools of the data threads.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderValue, Request, header};
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
+use http::HeaderValue;
 use tokio::task::JoinSet;
 
 use super::cluster::Cluster;
 use super::endpoint::Endpoint;
+use super::probe::{Greeting, probe};
 use super::{outlier, slow};
-use crate::config::model::{HealthCheck, Probe, Statuses};
-use crate::proxy_protocol::{self, Version};
+use crate::config::model::HealthCheck;
 
 /// Check the endpoints of all clusters that have a health check, for ever; drop the future to stop.
 /// Endpoints of other clusters are set healthy, since nobody else would ever find them well again.
@@ -50,12 +44,6 @@ pub async fn run(clusters: Vec<Arc<Cluster>>) {
     std::future::pending::<()>().await;
 }
 
-/// What a check says before and besides its request.
-struct Greeting {
-    host: Option<HeaderValue>,
-    proxy_protocol: Option<Version>,
-}
-
 /// Check one endpoint for ever.
 async fn watch(cluster: Arc<str>, endpoint: Arc<Endpoint>, check: HealthCheck, greeting: Greeting, slow_start: bool) {
     let host = greeting.host.or_else(|| HeaderValue::from_str(endpoint.text()).ok());
@@ -84,60 +72,6 @@ async fn watch(cluster: Arc<str>, endpoint: Arc<Endpoint>, check: HealthCheck, g
         tokio::time::sleep(check.interval.mul_f64(0.9 + 0.2 * fraction())).await;
     }
 }
-
-/// Whether the endpoint is well. A connection of its own each time: accepting one is part of that.
-async fn probe(endpoint: &Endpoint, check: &HealthCheck, greeting: &Greeting) -> bool {
-    let Ok(mut stream) = TcpStream::connect(endpoint.address()).await else { return false };
-    if let Some(version) = greeting.proxy_protocol {
-        let header = proxy_protocol::encode(version, &proxy_protocol::Header::Local);
-        if stream.write_all(&header).await.is_err() {
-            return false;
-        }
-    }
-    match &check.probe {
-        Probe::Tcp => true,
-        Probe::Http { path, expect, body } => {
-            ask(stream, path, greeting, expect, body.as_deref()).await.unwrap_or(false)
-        }
-    }
-}
-
-/// Whether a `GET` is answered as it should be; none if it isn't answered.
-async fn ask(
-    stream: TcpStream,
-    path: &str,
-    greeting: &Greeting,
-    expect: &Statuses,
-    wanted: Option<&str>,
-) -> Option<bool> {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-    let mut request = Request::new(Empty::<Bytes>::new());
-    *request.uri_mut() = path.parse().ok()?;
-    let headers = request.headers_mut();
-    if let Some(host) = greeting.host.clone() {
-        headers.insert(header::HOST, host);
-    }
-    headers.insert(header::USER_AGENT, HeaderValue::from_static("sluice-health-check"));
-    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    let judge = async {
-        let answer = sender.send_request(request).await.ok()?;
-        if !expect.has(answer.status()) {
-            return Some(false);
-        }
-        let Some(wanted) = wanted else { return Some(true) };
-        let body = Limited::new(answer.into_body(), MAX_BODY).collect().await.ok()?.to_bytes();
-        Some(wanted.is_empty() || body.windows(wanted.len()).any(|part| part == wanted.as_bytes()))
-    };
-    tokio::pin!(judge, connection);
-    tokio::select! {
-        judged = &mut judge => judged,
-        // With `Connection: close` the answer and the end may come together.
-        _ = &mut connection => judge.await,
-    }
-}
-
-/// The longest body that is looked at.
-const MAX_BODY: usize = 64 << 10;
 
 /// Equal results in a row.
 #[derive(Default)]
@@ -168,6 +102,7 @@ fn fraction() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::model::Probe;
 
     fn check() -> HealthCheck {
         HealthCheck {

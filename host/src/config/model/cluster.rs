@@ -144,6 +144,8 @@ pub enum Probe {
     Http { path: String, expect: Statuses, body: Option<String> },
     /// A connection, which is closed at once.
     Tcp,
+    /// `grpc.health.v1.Health/Check`, of that service or, if it is empty, of the whole server.
+    Grpc { service: String },
 }
 
 /// Status codes, as ranges.

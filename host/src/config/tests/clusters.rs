@@ -236,9 +236,9 @@ fn what_is_wrong_with_them_is_said() {
         ("outlier_detection = { ejection = \"1m\", max_ejection = \"1s\" }", "the longest ejection is shorter"),
         ("outlier_detection = { latency = 3 }", "\"latency\" is not supported in this version"),
         ("limits = { requests = 0 }", "expected a whole number from 1"),
-        ("health_check = { protocol = \"tcp\", path = \"/\" }", "belongs to checks by HTTP"),
+        ("health_check = { protocol = \"tcp\", path = \"/\" }", "belongs to checks by another protocol"),
         ("health_check = { path = \"/\", expect = [\"ok\"] }", "expected a status"),
-        ("health_check = { protocol = \"grpc\" }", "health_check.protocol: "),
+        ("health_check = { protocol = \"udp\" }", "health_check.protocol: "),
     ] {
         let found = cluster(&format!("endpoints = [\"127.0.0.1:1\"]\n{rest}")).unwrap_err().join("\n");
         assert!(found.contains(wanted), "{rest}: {found}");

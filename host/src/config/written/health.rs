@@ -39,18 +39,37 @@ pub(super) fn read(entry: &Entry<'_>) -> Option<HealthCheck> {
     })
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Http,
+    Tcp,
+    Grpc,
+}
+
 fn read_probe(table: &Entry<'_>) -> Option<Probe> {
-    let tcp = table.read("protocol", values::word(&[("http", false), ("tcp", true)])).is_some_and(|tcp| tcp.value);
-    if tcp {
-        for key in ["path", "expect", "body"].into_iter().filter(|key| table.has(key)) {
-            table.report(&table.place, key, Fault::new("belongs to checks by HTTP", "remove it"));
-        }
-        return Some(Probe::Tcp);
+    let words = &[("http", Protocol::Http), ("tcp", Protocol::Tcp), ("grpc", Protocol::Grpc)];
+    let protocol = table.read("protocol", values::word(words)).map_or(Protocol::Http, |protocol| protocol.value);
+    let foreign: &[&str] = match protocol {
+        Protocol::Http => &["service"],
+        Protocol::Tcp => &["path", "expect", "body", "service"],
+        Protocol::Grpc => &["path", "expect", "body"],
+    };
+    for key in foreign.iter().filter(|key| table.has(key)) {
+        table.report(&table.place, key, Fault::new("belongs to checks by another protocol", "remove it"));
     }
-    let expect = read_statuses(table, "expect").unwrap_or_else(|| Statuses(vec![200..=299]));
-    let body = table.read("body", |node| values::text(node, "a text", "put it in quotes"));
-    let path = table.require("path", "\"/healthz\"", request_target)?.value;
-    Some(Probe::Http { path, expect, body: body.map(|body| body.value.to_owned()) })
+    match protocol {
+        Protocol::Http => {
+            let expect = read_statuses(table, "expect").unwrap_or_else(|| Statuses(vec![200..=299]));
+            let body = table.read("body", |node| values::text(node, "a text", "put it in quotes"));
+            let path = table.require("path", "\"/healthz\"", request_target)?.value;
+            Some(Probe::Http { path, expect, body: body.map(|body| body.value.to_owned()) })
+        }
+        Protocol::Tcp => Some(Probe::Tcp),
+        Protocol::Grpc => {
+            let service = table.read("service", service).map(|name| name.value.to_string());
+            Some(Probe::Grpc { service: service.unwrap_or_default() })
+        }
+    }
 }
 
 /// `[200, "3xx"]`; none if it is absent.
@@ -75,6 +94,15 @@ pub(super) fn status(node: Node<'_>) -> Result<RangeInclusive<u16>, Fault> {
             "write a number, or a class from \"1xx\" to \"5xx\"",
         )),
     }
+}
+
+/// Of a length that fits into one byte of the message.
+fn service(node: Node<'_>) -> Result<std::sync::Arc<str>, Fault> {
+    let name = values::name(node)?;
+    if name.len() > 127 {
+        return Err(Fault::new("expected a name of at most 127 bytes", "shorten it"));
+    }
+    Ok(name)
 }
 
 /// A path, maybe with a query, as it stands in a request line.

@@ -131,7 +131,17 @@ pub const ENDPOINT: Keys = Keys { known: &["address", "weight", "priority", "zon
 
 /// `health_check` of a cluster
 pub const HEALTH_CHECK: Keys = Keys {
-    known: &["protocol", "path", "expect", "body", "interval", "timeout", "unhealthy_after", "healthy_after"],
+    known: &[
+        "protocol",
+        "path",
+        "expect",
+        "body",
+        "service",
+        "interval",
+        "timeout",
+        "unhealthy_after",
+        "healthy_after",
+    ],
     later: &[],
 };
 

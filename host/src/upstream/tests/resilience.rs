@@ -210,6 +210,7 @@ fn checks_by_connection_by_status_and_by_body() {
             expect: Statuses(vec![expect]),
             body: body.map(Into::into),
         };
+        let grpc = |service: &str| Probe::Grpc { service: service.into() };
         for (probe, address, expected) in [
             (Probe::Tcp, well, true),
             (Probe::Tcp, nobody().await, false),
@@ -217,6 +218,10 @@ fn checks_by_connection_by_status_and_by_body() {
             (http(404..=404, None), well, true),
             (http(404..=404, Some("el")), well, true),
             (http(404..=404, Some("ill")), well, false),
+            (grpc("shop"), grpc_server(1).await, true),
+            (grpc("shop"), grpc_server(2).await, false),
+            (grpc("other"), grpc_server(1).await, false),
+            (grpc("shop"), well, false),
         ] {
             let shown = format!("{probe:?} at {address}");
             let check = HealthCheck {
@@ -236,6 +241,27 @@ fn checks_by_connection_by_status_and_by_body() {
             drop((watched, shown));
         }
     });
+}
+
+/// A server that answers the gRPC health check of the service `shop` with that status.
+async fn grpc_server(status: u8) -> SocketAddr {
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    endpoint(move |_, stream| async move {
+        let answer = move |request: Request<hyper::body::Incoming>| async move {
+            let path = request.uri().path().to_owned();
+            let asked = request.into_body().collect().await.unwrap().to_bytes();
+            let known = path == "/grpc.health.v1.Health/Check" && asked[..] == *b"\0\0\0\0\x06\x0a\x04shop";
+            let mut trailers = http::HeaderMap::new();
+            trailers.insert("grpc-status", if known { "0" } else { "5" }.parse().unwrap());
+            let message = Bytes::copy_from_slice(&[0, 0, 0, 0, 2, 8, status]);
+            let body = http_body_util::Full::new(message).with_trailers(async move { Some(Ok(trailers)) });
+            Ok::<_, std::convert::Infallible>(http::Response::new(body))
+        };
+        let service = hyper::service::service_fn(answer);
+        let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+    })
+    .await
 }
 
 #[test]
