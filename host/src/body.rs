@@ -21,6 +21,9 @@ pub enum BodyError {
     /// Nothing moved within the idle timeout.
     #[error("the body stalled")]
     Idle,
+    /// A plugin failed on a piece of it.
+    #[error("a plugin failed on the body")]
+    Plugin,
     /// A bound on a collected body was passed.
     #[error("the body is larger than allowed")]
     TooLarge,

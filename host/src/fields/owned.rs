@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use crate::config::model::IdentityFields;
 
 /// What the gateway writes itself, in requests and answers. `Host` is here since routing was decided by it.
-const OWNED: [HeaderName; 17] = [
+static OWNED: [HeaderName; 17] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::EXPECT,
@@ -29,7 +29,7 @@ const OWNED: [HeaderName; 17] = [
 
 /// Fields that change how a message is framed, routed, authenticated or understood (RFC 9110, section
 /// 6.5.1). A recipient may merge trailers into the head, so these come too late in them.
-const NOT_IN_TRAILERS: [HeaderName; 27] = [
+static NOT_IN_TRAILERS: [HeaderName; 27] = [
     header::AGE,
     header::AUTHORIZATION,
     header::CACHE_CONTROL,

@@ -98,7 +98,7 @@ async fn send(
     let body = body.collect(max_body).await.map_err(|error| match error {
         BodyError::TooLarge => ClientError::TooLarge,
         BodyError::Idle => ClientError::Timeout,
-        BodyError::Client | BodyError::Upstream => ClientError::Unavailable,
+        BodyError::Client | BodyError::Upstream | BodyError::Plugin => ClientError::Unavailable,
     })?;
     Ok(Response::from_parts(head, body))
 }

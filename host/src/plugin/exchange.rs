@@ -47,6 +47,34 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// A copy for the chunk hooks of `plugin`, which run while the exchange goes on: who and where, and the
+    /// plugin's own state, without heads.
+    pub fn for_streaming(&self, plugin: &str) -> Box<Self> {
+        let own = |name: &Arc<str>| **name == *plugin;
+        let request = &self.request;
+        Box::new(Self {
+            id: Arc::clone(&self.id),
+            route: Arc::clone(&self.route),
+            listener: Arc::clone(&self.listener),
+            client: self.client,
+            request: RequestHead {
+                method: request.method.clone(),
+                scheme: request.scheme,
+                target: request.target.clone(),
+                headers: HeaderMap::new(),
+            },
+            response: None,
+            identity: self.identity.clone(),
+            identified_by: self.identified_by.clone(),
+            captures: Vec::new(),
+            attributes: self.attributes.clone(),
+            states: self.states.iter().filter(|(name, _)| own(name)).cloned().collect(),
+            calls: self.calls.iter().filter(|(name, _)| own(name)).cloned().collect(),
+            deadline: self.deadline,
+            trail: Trail::default(),
+        })
+    }
+
     /// Make `answer` the exchange's response; its body is returned.
     pub fn answer_with(&mut self, answer: LocalResponse, origin: Origin) -> Body {
         let headers = answer.headers.into_iter().collect();

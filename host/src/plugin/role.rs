@@ -50,6 +50,8 @@ pub trait Plugin {
         exchange: Box<Exchange>,
         body: Bytes,
     ) -> Call<'a, BodyDecision>;
+    /// A piece of a body in, what to send on in its place out. `exchange` is a copy ([`Exchange::for_streaming`]).
+    fn on_chunk<'a>(&'a self, lease: &'a mut Lease, exchange: Box<Exchange>, chunk: Chunk) -> Call<'a, Bytes>;
     fn aggregate<'a>(&'a self, lease: &'a mut Lease, exchange: Box<Exchange>) -> Call<'a, LocalResponse>;
     /// Can't wait. `Ok(None)` leaves the choice to the built-in policy.
     ///
@@ -80,16 +82,20 @@ impl Hooks {
     pub const ON_RESPONSE_BODY: Self = Self(1 << 6);
     pub const AGGREGATE: Self = Self(1 << 7);
     pub const BALANCE: Self = Self(1 << 8);
+    pub const ON_REQUEST_CHUNK: Self = Self(1 << 9);
+    pub const ON_RESPONSE_CHUNK: Self = Self(1 << 10);
 
     /// Each hook with the name of its WIT interface.
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 11] = [
         (Self::AUTHENTICATE, "authenticate"),
         (Self::AUTHORIZE, "authorize"),
         (Self::RATE_LIMIT, "rate-limit"),
         (Self::ON_REQUEST, "on-request"),
         (Self::ON_REQUEST_BODY, "on-request-body"),
+        (Self::ON_REQUEST_CHUNK, "on-request-chunk"),
         (Self::ON_RESPONSE, "on-response"),
         (Self::ON_RESPONSE_BODY, "on-response-body"),
+        (Self::ON_RESPONSE_CHUNK, "on-response-chunk"),
         (Self::AGGREGATE, "aggregate"),
         (Self::BALANCE, "balance"),
     ];
@@ -167,6 +173,32 @@ pub enum BodyDecision {
     Continue,
     Replace(Bytes),
     Respond(LocalResponse),
+}
+
+/// A piece of a body for a chunk hook.
+#[derive(Debug, Clone)]
+pub struct Chunk {
+    pub direction: Direction,
+    pub bytes: Bytes,
+    /// Nothing comes after it.
+    pub last: bool,
+}
+
+/// Which body a piece is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Request,
+    Response,
+}
+
+impl Direction {
+    /// The hook for its pieces.
+    pub const fn hook(self) -> Hooks {
+        match self {
+            Self::Request => Hooks::ON_REQUEST_CHUNK,
+            Self::Response => Hooks::ON_RESPONSE_CHUNK,
+        }
+    }
 }
 
 /// Why a call came to nothing. The instance that did it is gone; the exchange is whole.

@@ -47,9 +47,9 @@ pub(super) async fn collect_request(body: Body, headers: &HeaderMap, limit: usiz
     collect(body, headers, limit, Some(CLIENT_IDLE)).await.map_err(|failure| match failure {
         Failure::Body(BodyError::Idle) => Error::RequestTimeout,
         Failure::Body(BodyError::TooLarge) | Failure::Decode(DecodeError::TooLarge) => Error::RequestTooLarge,
-        Failure::Body(BodyError::Client | BodyError::Upstream) | Failure::Decode(DecodeError::Malformed) => {
-            Error::RequestBody
-        }
+        // If a plugin failed on it, the chain knows which and says so instead.
+        Failure::Body(BodyError::Client | BodyError::Upstream | BodyError::Plugin)
+        | Failure::Decode(DecodeError::Malformed) => Error::RequestBody,
         Failure::Decode(DecodeError::Unsupported) => Error::RequestCoding,
     })
 }
@@ -63,7 +63,9 @@ pub(super) async fn collect_response(body: Body, headers: &HeaderMap, limit: usi
         Failure::Body(BodyError::Client) => Error::RequestBody,
         Failure::Body(BodyError::Idle) => Error::UpstreamStalled,
         Failure::Body(BodyError::TooLarge) | Failure::Decode(DecodeError::TooLarge) => Error::ResponseTooLarge,
-        Failure::Body(BodyError::Upstream) | Failure::Decode(DecodeError::Malformed) => Error::ResponseBody,
+        Failure::Body(BodyError::Upstream | BodyError::Plugin) | Failure::Decode(DecodeError::Malformed) => {
+            Error::ResponseBody
+        }
         Failure::Decode(DecodeError::Unsupported) => Error::ResponseCoding,
     })
 }

@@ -48,6 +48,7 @@ type Response = Resource<ResponseHandle>;
 type Exchange = Resource<ExchangeHandle>;
 type Picked = Resource<PickHandle>;
 type Endpoints = Resource<EndpointsHandle>;
+type Piece = (Exchange, &'static [u8], bool);
 type ResponseWithBody = (Request, Response, Exchange, &'static [u8]);
 /// What every hook but `pick` returns.
 type Fallible<T> = (Result<T, String>,);
@@ -62,8 +63,10 @@ pub(crate) struct Exports {
     pub(crate) rate_limit: Export<(Request, Exchange), Fallible<Verdict>>,
     pub(crate) on_request: Export<(Request, Exchange), Fallible<Decision>>,
     pub(crate) on_request_body: Export<(Request, Exchange, &'static [u8]), Fallible<BodyDecision>>,
+    pub(crate) on_request_chunk: Export<Piece, Fallible<Vec<u8>>>,
     pub(crate) on_response: Export<(Request, Response, Exchange), Fallible<Decision>>,
     pub(crate) on_response_body: Export<ResponseWithBody, Fallible<BodyDecision>>,
+    pub(crate) on_response_chunk: Export<Piece, Fallible<Vec<u8>>>,
     pub(crate) aggregate: Export<(Request, Exchange), Fallible<LocalResponse>>,
     pub(crate) pick: Export<(Picked, Endpoints), (Option<u32>,)>,
 }
@@ -77,8 +80,10 @@ impl Exports {
             rate_limit: Export::find(component, "rate-limit.check"),
             on_request: Export::find(component, "on-request.handle"),
             on_request_body: Export::find(component, "on-request-body.handle"),
+            on_request_chunk: Export::find(component, "on-request-chunk.handle"),
             on_response: Export::find(component, "on-response.handle"),
             on_response_body: Export::find(component, "on-response-body.handle"),
+            on_response_chunk: Export::find(component, "on-response-chunk.handle"),
             aggregate: Export::find(component, "aggregate.handle"),
             pick: Export::find(component, "balance.pick"),
         }
@@ -96,8 +101,10 @@ impl Exports {
         self.rate_limit.resolve(store, instance)?;
         self.on_request.resolve(store, instance)?;
         self.on_request_body.resolve(store, instance)?;
+        self.on_request_chunk.resolve(store, instance)?;
         self.on_response.resolve(store, instance)?;
         self.on_response_body.resolve(store, instance)?;
+        self.on_response_chunk.resolve(store, instance)?;
         self.aggregate.resolve(store, instance)?;
         self.pick.resolve(store, instance)?;
         Ok(())

@@ -70,6 +70,8 @@ pub(crate) enum Subject {
 pub(crate) enum Writable {
     Request,
     Response,
+    /// Nothing at all, attributes and state included.
+    Nothing,
 }
 
 /// How a call's time is bounded.

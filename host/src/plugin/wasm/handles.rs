@@ -61,7 +61,7 @@ impl Guest {
         let (exchange, writable) = self.look_mut(handle)?;
         Ok(match writable {
             Writable::Request => edit(&mut exchange.request).map_err(EditError::from),
-            Writable::Response => Err(EditError::ReadOnly),
+            Writable::Response | Writable::Nothing => Err(EditError::ReadOnly),
         })
     }
 
@@ -78,7 +78,7 @@ impl Guest {
         let response = exchange.response.as_mut().ok_or_else(no_response)?;
         Ok(match writable {
             Writable::Response => edit(response).map_err(EditError::from),
-            Writable::Request => Err(EditError::ReadOnly),
+            Writable::Request | Writable::Nothing => Err(EditError::ReadOnly),
         })
     }
 
@@ -158,7 +158,10 @@ impl types::HostExchange for Guest {
 
     fn set_state(&mut self, this: Resource<ExchangeHandle>, state: Vec<u8>) -> Edited {
         let plugin = self.lent.name.clone();
-        let (exchange, _) = self.look_mut(&this)?;
+        let (exchange, writable) = self.look_mut(&this)?;
+        if writable == Writable::Nothing {
+            return Ok(Err(EditError::ReadOnly));
+        }
         Ok(exchange.set_state(&plugin, state).map_err(EditError::from))
     }
 
@@ -168,7 +171,10 @@ impl types::HostExchange for Guest {
 
     fn set_attribute(&mut self, this: Resource<ExchangeHandle>, name: String, value: String) -> Edited {
         let plugin = self.lent.name.clone();
-        let (exchange, _) = self.look_mut(&this)?;
+        let (exchange, writable) = self.look_mut(&this)?;
+        if writable == Writable::Nothing {
+            return Ok(Err(EditError::ReadOnly));
+        }
         Ok(exchange.set_attribute(&plugin, &name, value).map_err(EditError::from))
     }
 

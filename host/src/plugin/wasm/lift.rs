@@ -112,6 +112,14 @@ pub(crate) fn body_decision(value: types::BodyDecision, terms: &Terms<'_>) -> Ch
     })
 }
 
+pub(crate) fn piece(value: Vec<u8>, terms: &Terms<'_>) -> Checked<Bytes> {
+    let limit = terms.lent.limits.body;
+    if value.len() > limit {
+        return Err(format!("in place of one chunk there are {} bytes; `limits.body` allows {limit}", value.len()));
+    }
+    Ok(Bytes::from(value))
+}
+
 pub(crate) fn response(value: LocalResponse, terms: &Terms<'_>) -> Checked<exchange::LocalResponse> {
     let fields = value.headers.iter().map(|field| (&field.name, &field.value));
     edit::local_response(value.status, fields, Bytes::from(value.body), &terms.lent.identity)
@@ -206,6 +214,12 @@ impl Outcome for chain::BodyDecision {
             Self::Replace(_) => "replace",
             Self::Respond(_) => "respond",
         }
+    }
+}
+
+impl Outcome for Bytes {
+    fn name(&self) -> &'static str {
+        "pass"
     }
 }
 

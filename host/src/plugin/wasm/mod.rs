@@ -20,6 +20,7 @@ mod instance;
 mod lift;
 pub(crate) mod linker;
 mod meter;
+mod nowhere;
 mod pick;
 mod pool;
 mod thread;

@@ -11,7 +11,7 @@ use super::bindings::types::Identity;
 use super::factory::Blueprint;
 use super::guest::{Guest, Subject, Time, Writable};
 use super::handles::{ExchangeHandle, RequestHandle, ResponseHandle};
-use super::instance::Instance;
+use super::instance::{Instance, Select};
 use super::lift::{self, Outcome, Terms};
 use super::pick::Offer;
 use super::pool::Pool;
@@ -20,9 +20,9 @@ use crate::config::model::OnError;
 use crate::plugin::capabilities::log;
 use crate::plugin::exchange::{Exchange, LocalResponse};
 use crate::plugin::role::{
-    Authentication, Authorization, BodyDecision, Call, Decision, Hooks, Lease, Plugin, PluginError, Verdict,
+    Authentication, Authorization, BodyDecision, Call, Chunk, Decision, Direction, Hooks, Lease, Plugin, PluginError,
+    Verdict,
 };
-use crate::telemetry::metrics::PluginMetrics;
 
 /// How much of a plugin's own error text is kept.
 const MAX_TEXT: usize = 1 << 10;
@@ -262,6 +262,23 @@ impl Plugin for Here {
         })
     }
 
+    fn on_chunk<'a>(&'a self, lease: &'a mut Lease, exchange: Box<Exchange>, chunk: Chunk) -> Call<'a, Bytes> {
+        Box::pin(async move {
+            let (name, function): (_, Select<_, _>) = match chunk.direction {
+                Direction::Request => ("on-request-chunk", |exports| &mut exports.on_request_chunk),
+                Direction::Response => ("on-response-chunk", |exports| &mut exports.on_response_chunk),
+            };
+            let hook = Hook {
+                name,
+                writable: Writable::Nothing,
+                function: |instance: &mut Instance| instance.function(function),
+                params: |guest: &mut Guest| (guest.handle(), &*chunk.bytes, chunk.last),
+                lift: lift::piece,
+            };
+            self.run(lease, exchange, hook).await
+        })
+    }
+
     fn aggregate<'a>(&'a self, lease: &'a mut Lease, exchange: Box<Exchange>) -> Call<'a, LocalResponse> {
         Box::pin(self.run(
             lease,
@@ -295,79 +312,5 @@ impl Plugin for Here {
             }
             Err(error) => Err(self.record("balance", error, busy)),
         }
-    }
-}
-
-/// A plugin that has no version that works, on one thread.
-pub(crate) struct Nowhere {
-    pub(crate) name: Arc<str>,
-    pub(crate) on_error: OnError,
-    pub(crate) metrics: Arc<PluginMetrics>,
-}
-
-impl Nowhere {
-    fn fail<'a, T: 'a>(&self, exchange: Box<Exchange>) -> Call<'a, T> {
-        Box::pin(std::future::ready((exchange, Err(self.error()))))
-    }
-
-    fn error(&self) -> PluginError {
-        let error = PluginError::Unavailable;
-        self.metrics.record("none", error.kind(), Duration::ZERO);
-        self.metrics.failed("none", &error);
-        error
-    }
-}
-
-impl Plugin for Nowhere {
-    fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
-    fn hooks(&self) -> Hooks {
-        Hooks::ON_REQUEST
-    }
-
-    fn on_error(&self) -> OnError {
-        self.on_error
-    }
-
-    fn body_limit(&self) -> usize {
-        0
-    }
-
-    fn authenticate<'a>(&'a self, _: &'a mut Lease, exchange: Box<Exchange>) -> Call<'a, Authentication> {
-        self.fail(exchange)
-    }
-
-    fn authorize<'a>(&'a self, _: &'a mut Lease, exchange: Box<Exchange>) -> Call<'a, Authorization> {
-        self.fail(exchange)
-    }
-
-    fn rate_limit<'a>(&'a self, _: &'a mut Lease, exchange: Box<Exchange>) -> Call<'a, Verdict> {
-        self.fail(exchange)
-    }
-
-    fn on_request<'a>(&'a self, _: &'a mut Lease, exchange: Box<Exchange>) -> Call<'a, Decision> {
-        self.fail(exchange)
-    }
-
-    fn on_request_body<'a>(&'a self, _: &'a mut Lease, exchange: Box<Exchange>, _: Bytes) -> Call<'a, BodyDecision> {
-        self.fail(exchange)
-    }
-
-    fn on_response<'a>(&'a self, _: &'a mut Lease, exchange: Box<Exchange>) -> Call<'a, Decision> {
-        self.fail(exchange)
-    }
-
-    fn on_response_body<'a>(&'a self, _: &'a mut Lease, exchange: Box<Exchange>, _: Bytes) -> Call<'a, BodyDecision> {
-        self.fail(exchange)
-    }
-
-    fn aggregate<'a>(&'a self, _: &'a mut Lease, exchange: Box<Exchange>) -> Call<'a, LocalResponse> {
-        self.fail(exchange)
-    }
-
-    fn pick(&self, _: &PickContext<'_>, _: &dyn View) -> Result<Option<usize>, PluginError> {
-        Err(self.error())
     }
 }
