@@ -1,4 +1,4 @@
-//! Whole bodies.
+//! Bodies, whole and in pieces.
 
 use std::ops::Deref;
 
@@ -47,4 +47,13 @@ impl Deref for Body {
     fn deref(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// A piece of a body, in the coding that it is sent in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Chunk {
+    /// At most 64 KiB; empty only if it is the last and nothing was left.
+    pub bytes: Vec<u8>,
+    /// Nothing comes after it.
+    pub last: bool,
 }

@@ -4,7 +4,7 @@
 ///
 /// Exactly the named hooks are exported, besides `lifecycle`, which takes the configuration. They are
 /// [`Authenticate`](crate::Authenticate), [`Authorize`](crate::Authorize), [`RateLimit`](crate::RateLimit), [`OnRequest`](crate::OnRequest),
-/// [`OnRequestBody`](crate::OnRequestBody), [`OnResponse`](crate::OnResponse), [`OnResponseBody`](crate::OnResponseBody),
+/// [`OnRequestBody`](crate::OnRequestBody), [`OnRequestChunk`](crate::OnRequestChunk), [`OnResponseChunk`](crate::OnResponseChunk), [`OnResponse`](crate::OnResponse), [`OnResponseBody`](crate::OnResponseBody),
 /// [`Aggregate`](crate::Aggregate) and [`Balance`](crate::Balance). A missing implementation is a compiler error on every target.
 ///
 /// ```
@@ -86,6 +86,8 @@ macro_rules! __check_hook {
     ($plugin:ty, RateLimit) => { $crate::__check_hook!(@ $plugin, RateLimit); };
     ($plugin:ty, OnRequest) => { $crate::__check_hook!(@ $plugin, OnRequest); };
     ($plugin:ty, OnRequestBody) => { $crate::__check_hook!(@ $plugin, OnRequestBody); };
+    ($plugin:ty, OnRequestChunk) => { $crate::__check_hook!(@ $plugin, OnRequestChunk); };
+    ($plugin:ty, OnResponseChunk) => { $crate::__check_hook!(@ $plugin, OnResponseChunk); };
     ($plugin:ty, OnResponse) => { $crate::__check_hook!(@ $plugin, OnResponse); };
     ($plugin:ty, OnResponseBody) => { $crate::__check_hook!(@ $plugin, OnResponseBody); };
     ($plugin:ty, Aggregate) => { $crate::__check_hook!(@ $plugin, Aggregate); };
@@ -99,7 +101,7 @@ macro_rules! __check_hook {
     ($plugin:ty, $other:ident) => {
         ::std::compile_error!(::std::concat!(
             "`", ::std::stringify!($other), "` is no hook; there are Authenticate, Authorize, RateLimit, OnRequest, ",
-            "OnRequestBody, OnResponse, OnResponseBody, Aggregate and Balance"
+            "OnRequestBody, OnRequestChunk, OnResponse, OnResponseBody, OnResponseChunk, Aggregate and Balance"
         ));
     };
 }
@@ -123,6 +125,12 @@ macro_rules! __export_hook {
     };
     ($exports:ident, OnRequestBody) => {
         $crate::wasm::bindings::on_request_body::export!($exports with_types_in $crate::wasm::bindings::on_request_body);
+    };
+    ($exports:ident, OnRequestChunk) => {
+        $crate::wasm::bindings::on_request_chunk::export!($exports with_types_in $crate::wasm::bindings::on_request_chunk);
+    };
+    ($exports:ident, OnResponseChunk) => {
+        $crate::wasm::bindings::on_response_chunk::export!($exports with_types_in $crate::wasm::bindings::on_response_chunk);
     };
     ($exports:ident, OnResponse) => {
         $crate::wasm::bindings::on_response::export!($exports with_types_in $crate::wasm::bindings::on_response);

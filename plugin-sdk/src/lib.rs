@@ -95,7 +95,7 @@ pub mod test;
 pub mod wasm;
 
 pub use balance::{Endpoint, Endpoints, PickContext};
-pub use body::Body;
+pub use body::{Body, Chunk};
 pub use decision::{Authentication, Authorization, BodyDecision, Decision, Quota, Verdict};
 pub use error::{EditError, Error, Result};
 pub use exchange::Exchange;
@@ -104,8 +104,8 @@ pub use identity::Identity;
 pub use local_response::LocalResponse;
 pub use message::{Origin, Request, Response};
 pub use plugin::{
-    Aggregate, Authenticate, Authorize, Balance, OnRequest, OnRequestBody, OnResponse, OnResponseBody, Plugin,
-    RateLimit,
+    Aggregate, Authenticate, Authorize, Balance, OnRequest, OnRequestBody, OnRequestChunk, OnResponse, OnResponseBody,
+    OnResponseChunk, Plugin, RateLimit,
 };
 pub use serde;
 pub use serde_json;
@@ -113,9 +113,10 @@ pub use serde_json;
 /// What most plugins use. `use sluice_plugin::prelude::*;`
 pub mod prelude {
     pub use crate::{
-        Aggregate, Authenticate, Authentication, Authorization, Authorize, Balance, Body, BodyDecision, Decision,
-        Endpoint, Endpoints, Error, Exchange, Identity, LocalResponse, OnRequest, OnRequestBody, OnResponse,
-        OnResponseBody, Origin, PickContext, Plugin, Quota, RateLimit, Request, Response, Result, Verdict, log,
+        Aggregate, Authenticate, Authentication, Authorization, Authorize, Balance, Body, BodyDecision, Chunk,
+        Decision, Endpoint, Endpoints, Error, Exchange, Identity, LocalResponse, OnRequest, OnRequestBody,
+        OnRequestChunk, OnResponse, OnResponseBody, OnResponseChunk, Origin, PickContext, Plugin, Quota, RateLimit,
+        Request, Response, Result, Verdict, log,
     };
     pub use serde::{Deserialize, Serialize};
     pub use serde_json::json;

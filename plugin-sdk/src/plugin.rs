@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Authentication, Authorization, Body, BodyDecision, Decision, Endpoints, Exchange, Identity, LocalResponse,
+    Authentication, Authorization, Body, BodyDecision, Chunk, Decision, Endpoints, Exchange, Identity, LocalResponse,
     PickContext, Request, Response, Result, Verdict,
 };
 
@@ -69,6 +69,68 @@ pub trait OnRequestBody: OnRequest {
     /// # Errors
     /// A failure of the plugin: `on_error` says what follows.
     fn on_request_body(&self, request: &mut Request, exchange: &Exchange, body: Body) -> Result<BodyDecision>;
+}
+
+/// Role *filter*: the body of a request piece by piece, on its way to the upstream. What goes on is what this
+/// returns, so memory stays small however long the body. Not called for requests without a body; trailers pass
+/// untouched.
+///
+/// All hooks of a plugin that sees bodies this way meet one instance for one exchange.
+///
+/// ```
+/// use sluice_plugin::prelude::*;
+/// # use sluice_plugin::test::{MockHost, TestExchange};
+///
+/// /// Passes whole lines on, in capitals.
+/// struct Lines;
+/// # impl Plugin for Lines {
+/// #     type Config = sluice_plugin::config::Empty;
+/// #     fn configure(_: Self::Config) -> Result<Self> { Ok(Self) }
+/// # }
+///
+/// impl OnRequestChunk for Lines {
+///     /// A line that hasn't ended yet.
+///     type RequestStream = Vec<u8>;
+///
+///     fn on_request_chunk(&self, line: &mut Vec<u8>, chunk: Chunk, _: &Exchange) -> Result<Vec<u8>> {
+///         line.extend(chunk.bytes.to_ascii_uppercase());
+///         let whole = if chunk.last { line.len() } else { line.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
+///         Ok(line.drain(..whole).collect())
+///     }
+/// }
+///
+/// # fn main() -> Result<()> {
+/// let plugin = MockHost::new().configure::<Lines>(json!({}))?;
+/// let out = plugin.on_request_chunks(&TestExchange::new("POST", "/"), ["one\ntw", "o\nthr", "ee"])?;
+/// assert_eq!(out, [b"ONE\n".to_vec(), b"TWO\n".to_vec(), b"THREE".to_vec()]);
+/// # Ok(())
+/// # }
+/// ```
+pub trait OnRequestChunk: Plugin {
+    /// What is kept from one piece of a body to the next; `()` if nothing is.
+    type RequestStream: Default + 'static;
+
+    /// Take a piece; return what to send on in its place, none to hold it back. At the last piece, return what was held
+    /// back.
+    ///
+    /// # Errors
+    /// A failure of the plugin: the message is broken off. With `on_error = "open"`, a body whose first piece failed
+    /// goes on without the plugin.
+    fn on_request_chunk(&self, kept: &mut Self::RequestStream, chunk: Chunk, exchange: &Exchange) -> Result<Vec<u8>>;
+}
+
+/// Role *filter*: the body of an answer piece by piece, on its way to the client. Otherwise like [`OnRequestChunk`];
+/// upstreams are asked for answers without a content coding.
+pub trait OnResponseChunk: Plugin {
+    /// What is kept from one piece of a body to the next; `()` if nothing is.
+    type ResponseStream: Default + 'static;
+
+    /// Take a piece; return what to send on in its place, none to hold it back. At the last piece, return what was held
+    /// back.
+    ///
+    /// # Errors
+    /// A failure of the plugin: the client has the head already, so its connection or stream is broken off.
+    fn on_response_chunk(&self, kept: &mut Self::ResponseStream, chunk: Chunk, exchange: &Exchange) -> Result<Vec<u8>>;
 }
 
 /// Role *filter*: see and change the head of every answer, whoever made it. Runs in the reverse order of the

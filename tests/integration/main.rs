@@ -10,6 +10,7 @@ mod harness;
 mod hostile;
 mod monitoring;
 mod passing;
+mod pieces;
 mod plugins;
 mod readme;
 mod reload;

@@ -56,8 +56,10 @@ fn outgoing(
     if let Some(identity) = &exchange.identity {
         tell_identity(&mut headers, &snapshot.identity, identity)?;
     }
-    if route.chain.reads_answers() {
-        ask_for_readable_answer(&mut headers);
+    if route.chain.reads_pieces_of_answers() {
+        ask_for_readable_answer(&mut headers, false);
+    } else if route.chain.reads_answers() {
+        ask_for_readable_answer(&mut headers, true);
     }
     let mut request = Request::new(trailers::checked(body, &snapshot.identity));
     request.method_mut().clone_from(&head.method);
@@ -85,13 +87,15 @@ fn tell_identity(headers: &mut HeaderMap, fields: &IdentityFields, identity: &Id
     tell(&fields.claims, Some(&identity.claims))
 }
 
-/// A plugin may want the answer's whole body: all of it, in a coding that can be undone here.
-fn ask_for_readable_answer(headers: &mut HeaderMap) {
-    let takes_gzip = headers
-        .get_all(header::ACCEPT_ENCODING)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        .any(|member| member.trim_ascii().eq_ignore_ascii_case(b"gzip"));
+/// A plugin may want the answer's body: all of it, in a coding that can be undone here. That is none for one who
+/// sees it in pieces.
+fn ask_for_readable_answer(headers: &mut HeaderMap, decodes: bool) {
+    let takes_gzip = decodes
+        && headers
+            .get_all(header::ACCEPT_ENCODING)
+            .iter()
+            .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+            .any(|member| member.trim_ascii().eq_ignore_ascii_case(b"gzip"));
     let coding = HeaderValue::from_static(if takes_gzip { "gzip" } else { "identity" });
     headers.insert(header::ACCEPT_ENCODING, coding);
     // Who sees the pieces of a body one by one could get them past a plugin that looks for something.

@@ -66,7 +66,9 @@ pub(super) async fn keep_body(
         Ok(Ok(bytes)) if bytes.is_empty() => Body::Empty,
         Ok(Ok(bytes)) => Body::Full(bytes),
         Ok(Err(BodyError::Idle)) | Err(_) => return Err(Error::RequestTimeout),
-        Ok(Err(BodyError::TooLarge | BodyError::Client | BodyError::Upstream)) => return Err(Error::RequestBody),
+        Ok(Err(BodyError::TooLarge | BodyError::Client | BodyError::Upstream | BodyError::Plugin)) => {
+            return Err(Error::RequestBody);
+        }
     };
     Ok(Request::from_parts(head, body))
 }

@@ -177,7 +177,12 @@ impl TestExchange {
     }
 
     pub(crate) fn exchange(&self) -> Exchange {
-        Exchange(sys::Exchange(self.0.clone()))
+        Exchange(sys::Exchange(self.0.clone(), true))
+    }
+
+    /// As chunk hooks see it.
+    pub(crate) fn frozen(&self) -> Exchange {
+        Exchange(sys::Exchange(self.0.clone(), false))
     }
 }
 

@@ -5,8 +5,9 @@ use super::exchange::TestExchange;
 use super::host::MockHost;
 use super::pick::TestPick;
 use crate::{
-    Aggregate, Authenticate, Authentication, Authorization, Authorize, Balance, Body, BodyDecision, Decision, Error,
-    Identity, LocalResponse, OnRequest, OnRequestBody, OnResponse, OnResponseBody, Plugin, RateLimit, Result, Verdict,
+    Aggregate, Authenticate, Authentication, Authorization, Authorize, Balance, Body, BodyDecision, Chunk, Decision,
+    Error, Identity, LocalResponse, OnRequest, OnRequestBody, OnRequestChunk, OnResponse, OnResponseBody,
+    OnResponseChunk, Plugin, RateLimit, Result, Verdict,
 };
 
 /// A configured plugin with the host that lends it capabilities. Each method runs one hook.
@@ -87,6 +88,54 @@ impl<P: Plugin> TestPlugin<P> {
         let (mut request, handle) = (exchange.request(), exchange.exchange());
         let body = body.into();
         body_decided(self.host.run(|| self.plugin.on_request_body(&mut request, &handle, body))?)
+    }
+
+    /// Run [`OnRequestChunk`] on a body that comes in these pieces. What it returned for each is returned.
+    ///
+    /// # Errors
+    /// The plugin's, at whatever piece.
+    pub fn on_request_chunks<B: Into<Vec<u8>>>(
+        &self,
+        exchange: &TestExchange,
+        pieces: impl IntoIterator<Item = B>,
+    ) -> Result<Vec<Vec<u8>>>
+    where
+        P: OnRequestChunk,
+    {
+        let mut kept = P::RequestStream::default();
+        self.each(exchange, pieces, |chunk, exchange| self.plugin.on_request_chunk(&mut kept, chunk, exchange))
+    }
+
+    /// Run [`OnResponseChunk`] on a body that comes in these pieces. What it returned for each is returned.
+    ///
+    /// # Errors
+    /// The plugin's, at whatever piece.
+    pub fn on_response_chunks<B: Into<Vec<u8>>>(
+        &self,
+        exchange: &TestExchange,
+        pieces: impl IntoIterator<Item = B>,
+    ) -> Result<Vec<Vec<u8>>>
+    where
+        P: OnResponseChunk,
+    {
+        let mut kept = P::ResponseStream::default();
+        self.each(exchange, pieces, |chunk, exchange| self.plugin.on_response_chunk(&mut kept, chunk, exchange))
+    }
+
+    fn each<B: Into<Vec<u8>>>(
+        &self,
+        exchange: &TestExchange,
+        pieces: impl IntoIterator<Item = B>,
+        mut hook: impl FnMut(Chunk, &crate::Exchange) -> Result<Vec<u8>>,
+    ) -> Result<Vec<Vec<u8>>> {
+        let mut out = Vec::new();
+        let mut pieces = pieces.into_iter().peekable();
+        while let Some(piece) = pieces.next() {
+            let chunk = Chunk { bytes: piece.into(), last: pieces.peek().is_none() };
+            let handle = exchange.frozen();
+            out.push(self.host.run(|| hook(chunk, &handle))?);
+        }
+        Ok(out)
     }
 
     /// Run [`OnResponse`].

@@ -18,7 +18,8 @@ use crate::{EditError, Endpoint, Field, Identity, Origin, field};
 /// The name under which the plugin publishes attributes.
 pub(crate) const PLUGIN: &str = "plugin";
 
-pub(crate) struct Exchange(pub(super) Rc<RefCell<State>>);
+/// With whether it can be written.
+pub(crate) struct Exchange(pub(super) Rc<RefCell<State>>, pub(super) bool);
 pub(crate) struct Request(pub(super) Rc<RefCell<State>>);
 pub(crate) struct Response(pub(super) Rc<RefCell<State>>);
 
@@ -48,6 +49,9 @@ impl Exchange {
     }
 
     pub(crate) fn set_state(&self, state: &[u8]) -> Result<(), EditError> {
+        if !self.1 {
+            return Err(EditError::ReadOnly);
+        }
         if state.len() > 64 << 10 {
             return Err(EditError::TooLarge("the state would be longer than 64 KiB".into()));
         }
@@ -60,6 +64,9 @@ impl Exchange {
     }
 
     pub(crate) fn set_attribute(&self, name: &str, value: &str) -> Result<(), EditError> {
+        if !self.1 {
+            return Err(EditError::ReadOnly);
+        }
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
             return Err(EditError::Invalid("an attribute's name has letters, digits, `-`, `_`, `.`".into()));
         }

@@ -139,6 +139,46 @@ pub mod on_request_body {
     });
 }
 
+/// Bodies of requests in pieces.
+pub mod on_request_chunk {
+    wit_bindgen::generate!({
+        inline: "package sluice:sdk; world on-request-chunk { export sluice:plugin/on-request-chunk@0.1.0; }",
+        path: "../wit",
+        pub_export_macro: true,
+        with: {
+            "sluice:plugin/types@0.1.0": super::capabilities::sluice::plugin::types,
+            "sluice:plugin/types@0.1.0/field": crate::Field,
+            "sluice:plugin/types@0.1.0/edit-error": crate::EditError,
+            "sluice:plugin/types@0.1.0/identity": crate::Identity,
+            "sluice:plugin/types@0.1.0/origin": crate::Origin,
+            "sluice:plugin/types@0.1.0/local-response": crate::LocalResponse,
+            "sluice:plugin/types@0.1.0/decision": crate::Decision,
+            "sluice:plugin/types@0.1.0/body-decision": crate::BodyDecision,
+            "sluice:plugin/types@0.1.0/quota": crate::Quota,
+        },
+    });
+}
+
+/// Bodies of answers in pieces.
+pub mod on_response_chunk {
+    wit_bindgen::generate!({
+        inline: "package sluice:sdk; world on-response-chunk { export sluice:plugin/on-response-chunk@0.1.0; }",
+        path: "../wit",
+        pub_export_macro: true,
+        with: {
+            "sluice:plugin/types@0.1.0": super::capabilities::sluice::plugin::types,
+            "sluice:plugin/types@0.1.0/field": crate::Field,
+            "sluice:plugin/types@0.1.0/edit-error": crate::EditError,
+            "sluice:plugin/types@0.1.0/identity": crate::Identity,
+            "sluice:plugin/types@0.1.0/origin": crate::Origin,
+            "sluice:plugin/types@0.1.0/local-response": crate::LocalResponse,
+            "sluice:plugin/types@0.1.0/decision": crate::Decision,
+            "sluice:plugin/types@0.1.0/body-decision": crate::BodyDecision,
+            "sluice:plugin/types@0.1.0/quota": crate::Quota,
+        },
+    });
+}
+
 /// Heads of answers.
 pub mod on_response {
     wit_bindgen::generate!({

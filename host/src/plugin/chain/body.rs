@@ -18,7 +18,7 @@ use crate::error::Error;
 const CLIENT_IDLE: Duration = Duration::from_secs(60);
 
 /// Fields that describe a body's bytes or its stored form, and are wrong once it is replaced.
-const OF_THE_BODY: [HeaderName; 9] = [
+static OF_THE_BODY: [HeaderName; 9] = [
     header::CONTENT_LENGTH,
     header::CONTENT_ENCODING,
     header::CONTENT_RANGE,

@@ -14,6 +14,11 @@
 //! `on-response` (and `on-response-body`) of each plugin whose request phase finished, in reverse, on answers of
 //! any origin. A plugin that answered didn't finish; one that aggregated did.
 //!
+//! # Chunk hooks
+//! `on-request-chunk` and `on-response-chunk` see bodies pass while they are sent on, in the same orders. A body that a
+//! plugin waits for as a whole has gone through the chunk hooks of the plugins before it. All hooks
+//! of such a plugin share one instance for the exchange.
+//!
 //! # Failures
 //! A failed hook costs the exchange a 503, or with `on_error = "open"` the chain goes on without that plugin, its response
 //! phase included. `authenticate`, `authorize` and `aggregate` never fail open: nothing could stand in for their decision.
@@ -21,6 +26,7 @@
 
 mod body;
 mod coding;
+mod pieces;
 mod quota;
 mod request;
 mod response;
@@ -29,9 +35,9 @@ mod tests;
 
 use std::rc::Rc;
 
+use self::pieces::Shared;
 use super::exchange::{Exchange, LocalResponse};
 use super::role::{Hooks, Lease, Plugin, PluginError, Quota};
-use crate::config::model::OnError;
 use crate::error::Error;
 
 /// The plugins of a route on one thread.
@@ -48,12 +54,29 @@ pub struct Run {
     quotas: Vec<Quota>,
 }
 
+impl Run {
+    /// What a plugin's chunk hook failed with, if one did.
+    fn failed_on_body(&self) -> Option<Error> {
+        self.links.iter().find_map(|link| link.shared.as_ref()?.failure())
+    }
+}
+
 /// What is kept for one plugin.
 #[derive(Default)]
 struct Link {
+    /// Until it is shared.
     lease: Lease,
+    /// Once a body passes through its chunk hooks.
+    shared: Option<Rc<Shared>>,
     /// Its request phase went through.
     finished: bool,
+}
+
+impl Link {
+    fn share(&mut self) -> &Rc<Shared> {
+        let lease = &mut self.lease;
+        self.shared.get_or_insert_with(|| Shared::new(std::mem::take(lease)))
+    }
 }
 
 /// How the request phase ended.
@@ -87,6 +110,12 @@ impl Chain {
         self.hooks.has(Hooks::ON_RESPONSE_BODY)
     }
 
+    /// Whether a plugin sees answers' bodies piece by piece, so that the upstream must send them without a coding,
+    /// and from the beginning.
+    pub fn reads_pieces_of_answers(&self) -> bool {
+        self.hooks.has(Hooks::ON_RESPONSE_CHUNK)
+    }
+
     /// Whether a plugin may look at the request again once there is an answer.
     pub fn reads_request_again(&self) -> bool {
         self.hooks.has(Hooks::ON_RESPONSE)
@@ -98,13 +127,12 @@ impl Chain {
     }
 
     /// What a plugin's failure means for the exchange: an error, or nothing if the chain goes on.
-    fn judge(plugin: &dyn Plugin, hook: Hooks, error: &PluginError, exchange: &Exchange) -> Option<Error> {
+    /// `open` is whether it may go on at all.
+    fn judge(plugin: &dyn Plugin, hook: Hooks, error: &PluginError, exchange: &Exchange, open: bool) -> Option<Error> {
         // Without a component nobody knows what the plugin would have decided: it may well be the one that
         // keeps strangers out.
         let is_known = *error != PluginError::Unavailable;
-        let open = is_known
-            && plugin.on_error() == OnError::Open
-            && ![Hooks::AUTHENTICATE, Hooks::AUTHORIZE, Hooks::AGGREGATE].contains(&hook);
+        let open = open && is_known && ![Hooks::AUTHENTICATE, Hooks::AUTHORIZE, Hooks::AGGREGATE].contains(&hook);
         let hook = hook.names().next().unwrap_or_default();
         tracing::warn!(plugin = &**plugin.name(), hook, exchange = &*exchange.id, route = &*exchange.route, open, %error, "plugin failed");
         (!open).then(|| Error::Plugin { plugin: std::sync::Arc::clone(plugin.name()), kind: error.kind() })

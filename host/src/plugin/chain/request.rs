@@ -3,12 +3,14 @@
 use http::header;
 
 use super::body::{Collected, collect_request, is_stream, replace};
+use super::pieces::{forget_whole, pass_through};
 use super::{Chain, Passage, Run};
 use crate::body::Body;
+use crate::config::model::OnError;
 use crate::error::Error;
 use crate::plugin::exchange::{Exchange, LocalResponse};
 use crate::plugin::role::{
-    Authentication, Authorization, BodyDecision, Decision, Hooks, Lease, Plugin, PluginError, Quota, Verdict,
+    Authentication, Authorization, BodyDecision, Decision, Direction, Hooks, Lease, Plugin, PluginError, Quota, Verdict,
 };
 
 /// What one plugin's visit came to.
@@ -45,7 +47,14 @@ impl Chain {
             let (back, outcome) = visit.all(exchange, body, needs_identity).await;
             exchange = back;
             match outcome {
-                Ok(Step::Next) => link.finished = true,
+                Ok(Step::Next) => {
+                    link.finished = true;
+                    if plugin.hooks().has(Hooks::ON_REQUEST_CHUNK) && !matches!(body, Body::Empty) {
+                        forget_whole(&mut exchange.request.headers);
+                        let whole = std::mem::take(body);
+                        *body = pass_through(plugin, link.share(), &exchange, Direction::Request, whole);
+                    }
+                }
                 Ok(Step::Composed(answer)) => {
                     link.finished = true;
                     return (exchange, Passage::Answer(answer));
@@ -56,10 +65,12 @@ impl Chain {
                 }
                 Ok(Step::Fail(error)) => {
                     exchange.trail.answered_by(plugin.name());
-                    return (exchange, Passage::Failed(error));
+                    return (exchange, Passage::Failed(run.failed_on_body().unwrap_or(error)));
                 }
                 Err(Failure { hook, error }) => {
-                    if let Some(error) = Self::judge(&**plugin, hook, &error, &exchange) {
+                    if let Some(error) =
+                        Self::judge(&**plugin, hook, &error, &exchange, plugin.on_error() == OnError::Open)
+                    {
                         exchange.trail.answered_by(plugin.name());
                         return (exchange, Passage::Failed(error));
                     }

@@ -1,11 +1,17 @@
 //! The response phase.
 
+use std::rc::Rc;
+
+use http::StatusCode;
+
 use super::body::{Collected, collect_response, has_no_body, is_stream, replace};
-use super::{Chain, Render, Run, quota};
+use super::pieces::{forget_whole, pass_through};
+use super::{Chain, Link, Render, Run, quota};
 use crate::body::Body;
+use crate::config::model::OnError;
 use crate::error::Error;
 use crate::plugin::exchange::{Exchange, LocalResponse, Origin};
-use crate::plugin::role::{BodyDecision, Decision, Hooks, Lease, Plugin, PluginError};
+use crate::plugin::role::{BodyDecision, Decision, Direction, Hooks, Lease, Plugin, PluginError};
 
 /// What one plugin made of the answer.
 enum Step {
@@ -31,20 +37,37 @@ impl Chain {
         body: &mut Body,
         render: Render<'_>,
     ) -> Box<Exchange> {
+        if exchange.response.as_ref().is_some_and(|response| response.origin == Origin::Gateway)
+            && let Some(error) = run.failed_on_body()
+        {
+            // What looked like a client that broke off was a plugin.
+            *body = exchange.answer_with(render(&error, &exchange), Origin::Gateway);
+        }
         for (plugin, link) in self.plugins.iter().zip(&mut run.links).rev() {
-            if !link.finished || !plugin.hooks().has(Hooks::ON_RESPONSE) {
+            if !link.finished || link.shared.as_ref().is_some_and(|shared| shared.has_failed()) {
                 continue;
             }
-            let (back, outcome) = visit(&**plugin, &mut link.lease, exchange, body).await;
-            exchange = back;
+            let outcome = if plugin.hooks().has(Hooks::ON_RESPONSE) {
+                let (back, outcome) = call(&**plugin, link, exchange, body).await;
+                exchange = back;
+                outcome
+            } else {
+                Ok(Step::Next)
+            };
             let (answer, origin) = match outcome {
-                Ok(Step::Next) => continue,
+                Ok(Step::Next) => {
+                    stream(plugin, link, &mut exchange, body);
+                    continue;
+                }
                 Ok(Step::Respond(answer)) => (answer, Origin::Plugin),
                 Ok(Step::Fail(error)) => (render(&error, &exchange), Origin::Gateway),
-                Err(Failure { hook, error }) => match Self::judge(&**plugin, hook, &error, &exchange) {
-                    Some(error) => (render(&error, &exchange), Origin::Gateway),
-                    None => continue,
-                },
+                Err(Failure { hook, error }) => {
+                    let open = plugin.on_error() == OnError::Open;
+                    match Self::judge(&**plugin, hook, &error, &exchange, open) {
+                        Some(error) => (render(&error, &exchange), Origin::Gateway),
+                        None => continue,
+                    }
+                }
             };
             exchange.trail.answered_by(plugin.name());
             *body = exchange.answer_with(answer, origin);
@@ -53,6 +76,38 @@ impl Chain {
             quota::write(&run.quotas, &mut response.headers);
         }
         exchange
+    }
+}
+
+/// Call `on-response`, when no other hook of the plugin runs for this exchange.
+async fn call(
+    plugin: &dyn Plugin,
+    link: &mut Link,
+    exchange: Box<Exchange>,
+    body: &mut Body,
+) -> (Box<Exchange>, Result<Step, Failure>) {
+    match &link.shared {
+        Some(shared) => {
+            let mut lease = shared.lease.lock().await;
+            visit(plugin, &mut lease, exchange, body).await
+        }
+        None => visit(plugin, &mut link.lease, exchange, body).await,
+    }
+}
+
+/// Have the plugin see the answer's body pass, if that is what it is for.
+fn stream(plugin: &Rc<dyn Plugin>, link: &mut Link, exchange: &mut Exchange, body: &mut Body) {
+    let Some(response) = &mut exchange.response else { return };
+    if !plugin.hooks().has(Hooks::ON_RESPONSE_CHUNK) || response.status == StatusCode::SWITCHING_PROTOCOLS {
+        return;
+    }
+    if has_no_body(&exchange.request.method, response.status) {
+        // Nor is it known what the length would be.
+        forget_whole(&mut response.headers);
+    } else if !matches!(body, Body::Empty) {
+        forget_whole(&mut response.headers);
+        let whole = std::mem::take(body);
+        *body = pass_through(plugin, link.share(), exchange, Direction::Response, whole);
     }
 }
 

@@ -48,7 +48,7 @@ fn get(fake: Fake, fields: &[(&str, &str)], body: Body) -> Ran {
 }
 
 /// A stream of pieces.
-fn stream(pieces: Vec<Result<&'static str, BodyError>>) -> Body {
+pub fn stream(pieces: Vec<Result<&'static str, BodyError>>) -> Body {
     struct Pieces(std::collections::VecDeque<Result<&'static str, BodyError>>);
     impl http_body::Body for Pieces {
         type Data = Bytes;

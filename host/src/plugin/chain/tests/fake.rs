@@ -9,13 +9,14 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode};
 
 use crate::balance::{PickContext, View};
-use crate::body::Body;
+use crate::body::{Body, BodyError};
 use crate::config::model::OnError;
 use crate::error::Error;
 use crate::plugin::chain::{Chain, Passage};
 use crate::plugin::exchange::{Exchange, Identity, LocalResponse, Origin, RequestHead, ResponseHead};
 use crate::plugin::role::{
-    Authentication, Authorization, BodyDecision, Call, Decision, Hooks, Lease, Plugin, PluginError, Quota, Verdict,
+    Authentication, Authorization, BodyDecision, Call, Chunk, Decision, Hooks, Lease, Plugin, PluginError, Quota,
+    Verdict,
 };
 
 /// What was called, in order: `name.hook`.
@@ -23,6 +24,8 @@ pub type Log = Rc<RefCell<Vec<String>>>;
 
 type Script<T> = Option<Box<dyn Fn(&mut Exchange) -> Result<T, PluginError>>>;
 type BodyScript = Option<Box<dyn Fn(&mut Exchange, Bytes) -> Result<BodyDecision, PluginError>>>;
+
+type ChunkScript = Option<Box<dyn Fn(&mut Exchange, Chunk) -> Result<Bytes, PluginError>>>;
 
 /// A plugin that does what its fields say, and has the hooks whose fields are there.
 #[derive(Default)]
@@ -36,6 +39,7 @@ pub struct Fake {
     pub rate_limit: Script<Verdict>,
     pub on_request: Script<Decision>,
     pub on_request_body: BodyScript,
+    pub on_chunk: ChunkScript,
     pub on_response: Script<Decision>,
     pub on_response_body: BodyScript,
     pub aggregate: Script<LocalResponse>,
@@ -79,6 +83,7 @@ impl Plugin for Fake {
             (self.rate_limit.is_some(), Hooks::RATE_LIMIT),
             (self.on_request.is_some(), Hooks::ON_REQUEST),
             (self.on_request_body.is_some(), Hooks::ON_REQUEST_BODY),
+            (self.on_chunk.is_some(), Hooks::ON_REQUEST_CHUNK.with(Hooks::ON_RESPONSE_CHUNK)),
             (self.on_response.is_some(), Hooks::ON_RESPONSE),
             (self.on_response_body.is_some(), Hooks::ON_RESPONSE_BODY),
             (self.aggregate.is_some(), Hooks::AGGREGATE),
@@ -129,6 +134,14 @@ impl Plugin for Fake {
         self.call_body("on-response-body", &self.on_response_body, exchange, body)
     }
 
+    fn on_chunk<'a>(&'a self, _: &'a mut Lease, mut exchange: Box<Exchange>, chunk: Chunk) -> Call<'a, Bytes> {
+        let result = match &self.on_chunk {
+            Some(script) => script(&mut exchange, chunk),
+            None => panic!("chunks are no hook of {}", self.name()),
+        };
+        Box::pin(ready((exchange, result)))
+    }
+
     fn aggregate<'a>(&'a self, _: &'a mut Lease, exchange: Box<Exchange>) -> Call<'a, LocalResponse> {
         self.call("aggregate", &self.aggregate, exchange)
     }
@@ -161,7 +174,8 @@ impl Bench {
         let chain = Chain::new(self.plugins);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let log = self.log;
-        runtime.block_on(async {
+        // Bodies pass through chunk hooks in tasks of their own.
+        tokio::task::LocalSet::new().block_on(&runtime, async {
             let mut run = chain.start();
             let mut body = body;
             let (mut exchange, passage) = chain.request(&mut run, Box::new(exchange), &mut body, anonymous).await;
@@ -170,11 +184,16 @@ impl Bench {
             let mut body = match passage {
                 Passage::Continue => {
                     log.borrow_mut().push("upstream".into());
-                    sent = Some(body.collect(1 << 20).await.unwrap());
-                    let headers = super::headers(upstream.0);
-                    exchange.response =
-                        Some(ResponseHead { status: StatusCode::OK, headers, origin: Origin::Upstream });
-                    upstream.1
+                    match body.collect(1 << 20).await {
+                        Ok(bytes) => {
+                            sent = Some(bytes);
+                            let headers = super::headers(upstream.0);
+                            exchange.response =
+                                Some(ResponseHead { status: StatusCode::OK, headers, origin: Origin::Upstream });
+                            upstream.1
+                        }
+                        Err(_) => exchange.answer_with(rendered(&Error::RequestBody, &exchange), Origin::Gateway),
+                    }
                 }
                 Passage::Answer(answer) => exchange.answer_with(answer, Origin::Plugin),
                 Passage::Failed(failed) => {
@@ -185,7 +204,11 @@ impl Bench {
             };
             let exchange = *chain.response(&mut run, exchange, &mut body, &rendered).await;
             let calls = log.borrow().clone();
-            Ran { calls, error, sent, body: body.collect(1 << 20).await.unwrap(), exchange }
+            let (body, broken) = match body.collect(1 << 20).await {
+                Ok(body) => (body, None),
+                Err(error) => (Bytes::new(), Some(error)),
+            };
+            Ran { calls, error, sent, body, broken, exchange }
         })
     }
 }
@@ -199,6 +222,8 @@ pub struct Ran {
     /// The body that went upstream.
     pub sent: Option<Bytes>,
     pub body: Bytes,
+    /// What the answer's body ended with, if not well.
+    pub broken: Option<BodyError>,
     pub exchange: Exchange,
 }
 

@@ -3,6 +3,7 @@
 mod bodies;
 mod fake;
 mod order;
+mod pieces;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
