@@ -133,7 +133,13 @@ impl Sending {
             let waits = self.data.is_empty() && self.tail.is_empty() && self.poll_fill(clock, cx)?.is_pending();
             while !self.is_written() {
                 match ready!(self.poll_write(io, cx)) {
-                    Ok(count) if count > 0 => self.written(count),
+                    Ok(count) if count > 0 => {
+                        self.written(count);
+                        // A large piece that goes out slowly moves all the same.
+                        if !self.is_written() {
+                            clock.upload_moved();
+                        }
+                    }
                     _ => return Poll::Ready(Err(SendError::Connection)),
                 }
             }
@@ -236,5 +242,39 @@ impl Sending {
         let of_data = (count - of_frame).min(self.data.len());
         self.data.advance(of_data);
         self.tail = self.tail.get(count - of_frame - of_data..).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::rc::Rc;
+    use std::time::{Duration, Instant};
+
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::config::model::Timeouts;
+
+    #[tokio::test]
+    async fn a_piece_that_goes_out_slowly_is_no_stall() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let _reads_nothing = listener.accept().await.unwrap();
+        let mut io = Io::new(stream, Rc::default());
+        // More than any socket takes at once.
+        let body = Body::Full(vec![0; 256 << 20].into());
+        let mut request = Request::post("/").body(body).unwrap();
+        let (mut sending, long_ago) = (Sending::default(), Instant::now() - Duration::from_secs(3600));
+        let mut clock = Clock::new(long_ago);
+        clock.begin(&Timeouts::default(), long_ago);
+        sending.begin(&mut request);
+        poll_fn(|cx| {
+            assert!(sending.poll(&mut io, &mut clock, cx).is_pending(), "the socket took everything");
+            assert!(sending.has_begun());
+            assert!(clock.poll(cx).is_pending(), "what moved a moment ago was cut");
+            Poll::Ready(())
+        })
+        .await;
     }
 }
