@@ -149,7 +149,7 @@ function Chip({ name, node }) {
 }
 
 function Target({ cluster }) {
-  const down = cluster.endpoints.filter((endpoint) => endpoint.state !== 'healthy').length;
+  const down = cluster.endpoints.filter((endpoint) => !['healthy', 'warming'].includes(endpoint.state)).length;
   const some = cluster.endpoints.slice(0, 40);
   return html`<li class=${`node target ${down > 0 ? (down === cluster.endpoints.length ? 'bad' : 'warn') : ''}`} data-node=${`cluster ${cluster.name}`}>
     <span class="strong">${cluster.name}</span>

@@ -15,7 +15,7 @@ export function Section({ id, title, note, children }) {
 
 const TONES = {
   serving: 'good', healthy: 'good', published: 'good', ready: 'good', live: 'good',
-  'last-good': 'warn', drained: 'warn', unused: 'quiet', unchanged: 'quiet', connecting: 'quiet',
+  'last-good': 'warn', drained: 'warn', warming: 'warn', ejected: 'bad', unused: 'quiet', unchanged: 'quiet', connecting: 'quiet',
   refused: 'bad', unavailable: 'bad', unhealthy: 'bad', stopping: 'bad', lost: 'bad',
 };
 

@@ -45,10 +45,10 @@ function Row({ row: { plugin, reading, calls, flow, failed }, most }) {
   const failure = reading?.last_failure;
   return html`<tr data-plugin=${plugin.name}>
     <th scope="row" data-label="Plugin"><span class="strong">${plugin.name}</span><span class="sub" title=${plugin.digest ?? ''}>${plugin.file} · ${plugin.digest ? html`<code>${plugin.digest.slice(0, 12)}</code>` : 'no digest'}${plugin.size ? ` · ${bytes(plugin.size)}` : ''}</span></th>
-    <td data-label="State"><${Pill} state=${plugin.state} />${plugin.reason && html`<span class="sub bad-text">${plugin.reason}</span>`}<span class="sub">${plugin.isolation}, fails ${plugin.on_error}</span></td>
+    <td data-label="State"><${Pill} state=${plugin.state} />${plugin.reason && html`<span class="sub bad-text">${plugin.reason}</span>`}<span class="sub">${plugin.isolation}, fails ${plugin.on_error}</span>${reading && html`<span class="sub">${count(reading.instances)} ${reading.instances === 1 ? 'instance' : 'instances'}, ${bytes(reading.peak_memory)} at most</span>`}</td>
     <td data-label="Hooks and grants"><span class="tags">${plugin.hooks.map((hook) => html`<span class="tag">${hook}</span>`)}${plugin.grants.map((grant) => html`<span class="tag grant">${grant}</span>`)}</span></td>
     <td data-label="Calls/s" class="number">${rate(flow.rate)}</td>
-    <td data-label="A call" class="number">${duration(flow.each)}</td>
+    <td data-label="A call" class="number">${duration(flow.each)}${flow.waits > 1e-4 && html`<span class="sub">and waits ${duration(flow.waits)}</span>`}</td>
     <td data-label="CPU"><span class="bar" aria-hidden="true"><span style=${{ width: `${Math.round(((flow.share || 0) / most) * 100)}%` }}></span></span>${percent(flow.share)}<span class="sub">of one core</span></td>
     <td data-label="Decisions"><${Decisions} calls=${calls} />${failed > 0 && html`<span class="sub bad-text">${count(failed)} failed</span>`}</td>
     <td data-label="Last error" class="wide">${failure ? html`<span class="bad-text">${failure.reason}</span><span class="sub">in ${failure.hook}, ${ago(failure.at)}</span>` : html`<span class="sub">none</span>`}</td>

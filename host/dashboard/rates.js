@@ -63,12 +63,15 @@ export function pluginFlow(now, before, seconds) {
   const total = (reading) => sum((reading?.calls ?? []).map((call) => call[2]));
   const calls = Math.max(0, total(now) - total(before));
   const busy = Math.max(0, (now?.busy ?? 0) - (before?.busy ?? 0));
+  const waited = Math.max(0, (now?.waited ?? 0) - (before?.waited ?? 0));
   const all = total(now);
   return {
     rate: seconds > 0 ? calls / seconds : NaN,
     share: seconds > 0 ? busy / seconds : NaN,
     /** Of one call: lately, or else ever. */
     each: calls > 0 ? busy / calls : all > 0 ? now.busy / all : NaN,
+    /** What one call waits for answers to requests of its own, or for its turn. */
+    waits: calls > 0 ? waited / calls : all > 0 ? now.waited / all : NaN,
     total: all,
   };
 }

@@ -5,6 +5,7 @@ mod check;
 mod dashboard;
 mod destinations;
 mod entry;
+mod explain;
 mod failures;
 mod harness;
 mod hostile;

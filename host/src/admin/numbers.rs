@@ -71,6 +71,9 @@ fn plugin(reading: &PluginReading) -> Value {
     json!({
         "calls": calls.collect::<Vec<_>>(),
         "busy": reading.busy_seconds,
+        "waited": reading.waited_seconds,
+        "instances": reading.instances,
+        "peak_memory": reading.peak_memory,
         "last_failure": reading.last_failure.as_ref().map(|failure| json!({
             "at": milliseconds(failure.at),
             "hook": failure.hook,

@@ -4,13 +4,14 @@
 //! itself is wrong.
 
 mod check;
+mod explain;
 mod inspect;
 mod run;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use sluice::telemetry::log;
 
 /// An API gateway and load balancer whose policy is WebAssembly.
@@ -27,6 +28,14 @@ enum Command {
     Run(Run),
     /// Say everything that is wrong with a configuration and its plugins
     Check(Check),
+    /// Say which route takes a request and why, what its plugins decide, and where it would go
+    Explain(Explain),
+    /// Print the configuration's JSON Schema, for editors
+    Schema,
+    /// Print completions for a shell
+    Completions { shell: clap_complete::Shell },
+    /// Print the manual page
+    Man,
     /// Look into plugin files
     #[command(subcommand)]
     Plugin(Plugin),
@@ -47,6 +56,27 @@ struct Check {
     /// The configuration
     #[arg(long, short, value_name = "FILE")]
     config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Explain {
+    /// The configuration
+    #[arg(long, short, value_name = "FILE")]
+    config: PathBuf,
+    /// The request: "GET https://api.example.com/users/7", or the URL alone
+    request: String,
+    /// A header field, "NAME: VALUE"; may be repeated
+    #[arg(long = "header", short = 'H', value_name = "FIELD")]
+    headers: Vec<String>,
+    /// The listener that receives it; by default the first one for HTTP
+    #[arg(long, value_name = "NAME")]
+    listener: Option<String>,
+    /// The client's address; by default 127.0.0.1
+    #[arg(long, value_name = "ADDRESS")]
+    client: Option<std::net::IpAddr>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -78,7 +108,39 @@ pub fn main() -> ExitCode {
             run::run(config, format)
         }
         Command::Check(Check { config }) => check::check(&config),
+        Command::Explain(Explain { config, request, headers, listener, client, json }) => {
+            explain::explain(explain::Asked {
+                config: &config,
+                request: &request,
+                headers: &headers,
+                listener,
+                client,
+                json,
+            })
+        }
+        Command::Schema => print(&format!("{:#}\n", sluice::config::schema())),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "sluice", &mut text);
+            print(&String::from_utf8_lossy(&text))
+        }
+        Command::Man => {
+            let mut text = Vec::new();
+            match clap_mangen::Man::new(Cli::command()).render(&mut text) {
+                Ok(()) => print(&String::from_utf8_lossy(&text)),
+                Err(error) => fail(error),
+            }
+        }
         Command::Plugin(Plugin::Inspect { file }) => inspect::inspect(&file),
+    }
+}
+
+/// Print a document. Whoever reads it may have enough of it before its end.
+fn print(text: &str) -> ExitCode {
+    match std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => fail(error),
     }
 }
 
@@ -90,8 +152,6 @@ fn fail(text: impl std::fmt::Display) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
@@ -106,6 +166,10 @@ mod tests {
             "sluice run --config a.toml --log-format json",
             "sluice check --config a.toml",
             "sluice plugin inspect a.wasm",
+            "sluice explain --config a.toml http://a/b -H x:1 --json",
+            "sluice schema",
+            "sluice completions bash",
+            "sluice man",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }

@@ -14,6 +14,7 @@ mod network;
 mod pattern;
 mod problem;
 mod resolve;
+mod schema;
 mod secrets;
 mod show;
 mod suggest;
@@ -31,6 +32,7 @@ use files::{Surroundings, absolute};
 use model::Config;
 pub use problem::Problem;
 use problem::{Fault, Place, Problems};
+pub use schema::schema;
 use written::Written;
 
 /// Bound of a configuration file in bytes.

@@ -8,6 +8,7 @@
 mod access;
 mod client;
 mod control;
+mod explain;
 mod overview;
 mod policy;
 mod shared;
@@ -32,6 +33,7 @@ use crate::telemetry::log::LogControl;
 use crate::telemetry::metrics::{Metrics, Reload};
 use access::{AccessOutput, Outside};
 use control::Control;
+pub use explain::{ExplainError, Explanation, Question, explain_request};
 use shared::Shared;
 use sockets::Sockets;
 use worker::{Command, Seed};

@@ -35,7 +35,7 @@ impl Source for Overview {
     }
 
     fn metrics(&self, format: Format) -> String {
-        self.shared.metrics.encode(format, &self.shared.endpoints())
+        self.shared.metrics.encode(format, &self.shared.endpoints(), &self.shared.components())
     }
 
     fn telemetry(&self) -> &Arc<Metrics> {

@@ -12,8 +12,8 @@ use super::sockets::Sockets;
 use super::worker::Command;
 use crate::reload::Request;
 use crate::snapshot::Snapshot;
-use crate::snapshot::status::Status;
-use crate::telemetry::metrics::{EndpointSample, Metrics, Reload};
+use crate::snapshot::status::{PluginStatus, State, Status};
+use crate::telemetry::metrics::{ComponentSample, EndpointSample, Metrics, Reload};
 
 /// Shared by all threads of a gateway but the data threads.
 pub struct Shared {
@@ -95,6 +95,18 @@ impl Shared {
         let (request, done) = oneshot::channel();
         self.requests.send(request).ok()?;
         done.await.ok()
+    }
+
+    /// The plugins that serve, and by which component.
+    pub fn components(&self) -> Vec<ComponentSample> {
+        let status = self.status.borrow().clone();
+        let used = status.plugins.iter().filter(|plugin| !matches!(plugin.state, State::Unused | State::Refused));
+        let sample = |plugin: &PluginStatus| ComponentSample {
+            plugin: plugin.name.clone(),
+            digest: plugin.digest.clone().unwrap_or_default(),
+            state: plugin.state.name(),
+        };
+        used.map(sample).collect()
     }
 
     /// The endpoints of all clusters as they are now.

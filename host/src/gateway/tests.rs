@@ -61,7 +61,7 @@ async fn take_up(gateway: &Gateway, expected: Reload, change: impl FnOnce()) {
         Reload::Unchanged => "unchanged",
     };
     let count = || -> u64 {
-        let metrics = gateway.metrics().encode(Format::accepted(""), &[]);
+        let metrics = gateway.metrics().encode(Format::accepted(""), &[], &[]);
         let series = format!("sluice_reloads_total{{outcome=\"{name}\"}} ");
         metrics.lines().find_map(|line| line.strip_prefix(&series)).unwrap().parse().unwrap()
     };

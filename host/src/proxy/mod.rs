@@ -4,6 +4,7 @@
 mod authority;
 mod destination;
 mod entry;
+mod explain;
 mod forward;
 mod id;
 mod leave;
@@ -27,6 +28,7 @@ use crate::plugin::exchange::Origin;
 use crate::server::{Connection, Handler, Refusal};
 use crate::snapshot::thread::ThreadSnapshot;
 use entry::Admitted;
+pub use explain::{Edit, End, Story, explain};
 use leave::leave;
 use session::Session;
 

@@ -8,6 +8,7 @@
 mod build;
 mod condition;
 mod conflict;
+mod explain;
 mod host;
 mod normalize;
 mod percent;
@@ -17,6 +18,7 @@ mod table;
 mod tests;
 
 pub use conflict::conflicts;
+pub use explain::{Difference, Verdict, by_rank, explain};
 pub use host::host_key;
 pub use normalize::{PathError, check_query, normalize};
 pub use percent::{decode_segment, encode_segment};

@@ -122,9 +122,9 @@ impl Metrics {
         &self.access_log_dropped
     }
 
-    /// The text that Prometheus reads, with the endpoints as they are now.
-    pub fn encode(&self, format: Format, endpoints: &[EndpointSample]) -> String {
-        exposition::encode(self, format, endpoints)
+    /// The text that Prometheus reads, with endpoints and components as they are now.
+    pub fn encode(&self, format: Format, endpoints: &[EndpointSample], components: &[ComponentSample]) -> String {
+        exposition::encode(self, format, endpoints, components)
     }
 }
 
@@ -169,6 +169,16 @@ pub struct EndpointSample {
     pub state: &'static str,
 }
 
+/// One plugin at the moment of a scrape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentSample {
+    pub plugin: Arc<str>,
+    /// SHA-256 of the file in hexadecimal; empty if no version works.
+    pub digest: String,
+    /// `serving`, `last-good` or `unavailable`.
+    pub state: &'static str,
+}
+
 /// Of one route.
 #[derive(Debug, Default)]
 pub struct RouteMetrics {
@@ -189,8 +199,34 @@ pub struct PluginMetrics {
     calls: Series<(&'static str, &'static str), Counter>,
     /// In nanoseconds.
     busy: AtomicU64,
+    /// In nanoseconds.
+    waited: AtomicU64,
+    instances: AtomicI64,
+    /// The most memory that any instance had, in bytes.
+    peak_memory: AtomicU64,
     own: own::OwnSeries,
     last_failure: Mutex<Option<Failure>>,
+}
+
+/// One instance of a plugin.
+#[derive(Debug)]
+pub struct InstanceLife(Arc<PluginMetrics>);
+
+impl InstanceLife {
+    /// The instance has so many bytes of memory now.
+    pub fn uses(&self, bytes: usize) {
+        let bytes = bytes as u64;
+        // Seldom more than before, so that most looks cost no write.
+        if bytes > self.0.peak_memory.load(Ordering::Relaxed) {
+            self.0.peak_memory.fetch_max(bytes, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for InstanceLife {
+    fn drop(&mut self) {
+        self.0.instances.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Bytes kept of what a failure says.
@@ -203,6 +239,17 @@ impl PluginMetrics {
     pub fn record(&self, hook: &'static str, outcome: &'static str, busy: Duration) {
         self.calls.find((hook, outcome), ("other", "other")).add(1);
         self.busy.fetch_add(series::nanoseconds(busy), Ordering::Relaxed);
+    }
+
+    /// A call had to wait so long: for answers to its requests, or for its turn after a tick.
+    pub fn waited(&self, time: Duration) {
+        self.waited.fetch_add(series::nanoseconds(time), Ordering::Relaxed);
+    }
+
+    /// Count one more instance until the guard is dropped.
+    pub fn instance(self: &Arc<Self>) -> InstanceLife {
+        self.instances.fetch_add(1, Ordering::Relaxed);
+        InstanceLife(self.clone())
     }
 
     /// Record a number of the plugin's own. At most `limit` series are kept.

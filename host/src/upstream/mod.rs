@@ -15,6 +15,7 @@ mod limit;
 mod outlier;
 mod peak;
 mod pool;
+mod preview;
 mod probe;
 mod receiving;
 mod retry;

@@ -8,6 +8,7 @@ mod mutations;
 mod plugins;
 mod reference;
 mod routes;
+mod schema;
 mod syntax;
 
 use super::*;

@@ -15,7 +15,7 @@ fn reference() -> String {
 }
 
 /// With every key that is commented out put to use.
-fn whole() -> String {
+pub(super) fn whole() -> String {
     let keys =
         |line: &str| line.strip_prefix('#').filter(|key| !key.starts_with(' ') && !key.is_empty()).map(str::to_owned);
     reference().lines().map(|line| keys(line).unwrap_or_else(|| line.to_owned()) + "\n").collect()

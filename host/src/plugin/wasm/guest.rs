@@ -15,7 +15,7 @@ use crate::config::model::{Grants, IdentityFields, Limits};
 use crate::plugin::capabilities::{kv, limiter, log, wasi};
 use crate::plugin::exchange::Exchange;
 use crate::plugin::http_client::HttpClient;
-use crate::telemetry::metrics::PluginMetrics;
+use crate::telemetry::metrics::{InstanceLife, PluginMetrics};
 
 /// What all instances of a plugin share.
 pub(crate) struct Lent {
@@ -102,7 +102,14 @@ impl Guest {
             client,
             wasi: None,
             current: Current { number: 0, subject: Subject::Nothing, log: log::Budget::new(lent.limits.log) },
-            memory: Memory { limit: lent.limits.memory, used: 0, ready: 0, asked: 0, denied: None },
+            memory: Memory {
+                limit: lent.limits.memory,
+                used: 0,
+                ready: 0,
+                asked: 0,
+                denied: None,
+                life: lent.metrics.instance(),
+            },
             meter: Arc::new(Meter::new()),
             handles: 0,
             time: Time::new(lent.limits.configure, true),
@@ -166,6 +173,8 @@ pub(crate) struct Memory {
     asked: usize,
     /// The bytes that were wanted when a growth was denied during this call.
     pub(crate) denied: Option<usize>,
+    /// Where the most is noted, and the instance counted.
+    life: InstanceLife,
 }
 
 /// What a table's element takes.
@@ -180,6 +189,7 @@ impl Memory {
             return false;
         }
         self.used = wanted;
+        self.life.uses(wanted);
         true
     }
 

@@ -193,6 +193,11 @@ impl Instance {
         self.meter.total()
     }
 
+    /// Time that the call waited since it began.
+    pub(crate) fn waited(&self) -> Duration {
+        self.meter.waited()
+    }
+
     /// Whether it has served long enough.
     pub(crate) fn is_worn(&self) -> bool {
         let guest = self.store.data();
@@ -222,13 +227,18 @@ async fn bounded<F: Future>(
     mut call: Pin<&mut F>,
 ) -> Result<F::Output, DeadlinePassed> {
     let mut alarm = None;
+    let mut suspended: Option<Instant> = None;
     poll_fn(|context| {
+        if let Some(since) = suspended.take() {
+            meter.wait(since.elapsed());
+        }
         meter.start();
         let polled = call.as_mut().poll(context);
         meter.stop();
         if let Poll::Ready(result) = polled {
             return Poll::Ready(Ok(result));
         }
+        suspended = Some(Instant::now());
         if tokio::runtime::Handle::try_current().is_err() {
             // Nobody can wake a call outside of a runtime.
             return Poll::Ready(Err(DeadlinePassed));

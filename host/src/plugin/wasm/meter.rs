@@ -12,15 +12,36 @@ pub(crate) struct Meter {
     before: AtomicU64,
     /// When it was started last, in nanoseconds since `origin`.
     started: AtomicU64,
+    /// Nanoseconds that the call waited.
+    waited: AtomicU64,
 }
 
 impl Meter {
     pub(crate) fn new() -> Self {
-        Self { origin: Instant::now(), before: AtomicU64::new(0), started: AtomicU64::new(0) }
+        Self {
+            origin: Instant::now(),
+            before: AtomicU64::new(0),
+            started: AtomicU64::new(0),
+            waited: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn reset(&self) {
         self.before.store(0, Relaxed);
+        if self.waited.load(Relaxed) != 0 {
+            self.waited.store(0, Relaxed);
+        }
+    }
+
+    /// The call waited for so long.
+    pub(crate) fn wait(&self, time: Duration) {
+        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.waited.store(self.waited.load(Relaxed).saturating_add(time), Relaxed);
+    }
+
+    /// The sum of all waits; zero for most calls.
+    pub(crate) fn waited(&self) -> Duration {
+        Duration::from_nanos(self.waited.load(Relaxed))
     }
 
     pub(crate) fn start(&self) {

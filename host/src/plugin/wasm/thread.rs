@@ -87,6 +87,10 @@ impl Here {
         let params = (hook.params)(held.instance.begin(subject, Time::new(limits.time, true)));
         let returned = held.instance.call(function, params, limits.deadline, end).await;
         let busy = held.instance.busy();
+        let waited = held.instance.waited();
+        if !waited.is_zero() {
+            self.blueprint.metrics.waited(waited);
+        }
         let Subject::Exchange { exchange, .. } = held.instance.end() else {
             // Nothing but `end` takes the subject out, and it does so once for each `begin`.
             unreachable!("the exchange left the store during its call")

@@ -9,7 +9,7 @@ use crate::config::Problem;
 use crate::config::model::Config;
 use crate::reload::choose::{Choice, needed};
 use crate::snapshot::status::{State, Status};
-use crate::snapshot::{Plugins, check};
+use crate::snapshot::{Plugins, Snapshot, check};
 use crate::telemetry::metrics::Metrics;
 
 impl Builder {
@@ -22,6 +22,18 @@ impl Builder {
         let (mut builder, config) = Self::open(path, Metrics::new())?;
         builder.refresh(&[&config], &BTreeSet::new());
         builder.check_components(&config).map(|status| (config, status)).map_err(StartError::from)
+    }
+
+    /// A snapshot of what the files hold now, to look at: nothing is published or bound. Its plugins run as long
+    /// as the builder lives.
+    ///
+    /// # Errors
+    /// What keeps it from being built.
+    pub fn preview(path: &Path, metrics: Arc<Metrics>) -> Result<(Self, Snapshot), StartError> {
+        let (mut builder, config) = Self::open(path, metrics)?;
+        builder.refresh(&[&config], &BTreeSet::new());
+        let assembled = builder.assemble(&config)?;
+        Ok((builder, assembled.snapshot))
     }
 
     fn check_components(&self, config: &Arc<Config>) -> Result<Status, Vec<Problem>> {

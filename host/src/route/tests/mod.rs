@@ -1,7 +1,7 @@
 //! Builders of routes and requests for the tests of this module.
 
 mod agreement;
-mod properties;
+pub(super) mod properties;
 mod search;
 
 use std::sync::Arc;

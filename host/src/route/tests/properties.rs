@@ -23,7 +23,7 @@ struct Sample {
     query: Option<String>,
 }
 
-pub(super) fn a_route() -> impl Strategy<Value = Route> {
+pub(in crate::route) fn a_route() -> impl Strategy<Value = Route> {
     let hosts = select(vec!["", "", "", "", "*.b", "*.a.b", "a.b", "x.a.b"]);
     let part = select(vec!["a", "b", "{}"]);
     let end = select(vec!["", "", "/*", "/*", "/*", "/"]);

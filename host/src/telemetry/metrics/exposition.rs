@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::{Error, Write as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
@@ -13,7 +13,7 @@ use prometheus_client::registry::Unit;
 
 use super::own::Value;
 use super::series::{Distribution, Histogram};
-use super::{EndpointSample, Metrics};
+use super::{ComponentSample, EndpointSample, Metrics};
 
 /// What a scraper understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +38,15 @@ impl Format {
     }
 }
 
-pub(super) fn encode(metrics: &Metrics, format: Format, endpoints: &[EndpointSample]) -> String {
+pub(super) fn encode(
+    metrics: &Metrics,
+    format: Format,
+    endpoints: &[EndpointSample],
+    components: &[ComponentSample],
+) -> String {
     let mut registry = prometheus_client::registry::Registry::default();
     // A collector has to own what it encodes, so it gets a copy of the numbers.
-    let families = Families::read(metrics, endpoints);
+    let families = Families::read(metrics, endpoints, components);
     registry.register_collector(Box::new(families));
     let mut text = String::new();
     // Writing to a string doesn't fail.
@@ -81,13 +86,14 @@ enum Number {
 struct Families(Vec<Family>);
 
 impl Families {
-    fn read(metrics: &Metrics, endpoints: &[EndpointSample]) -> Self {
+    fn read(metrics: &Metrics, endpoints: &[EndpointSample], components: &[ComponentSample]) -> Self {
         let mut families = Self(Vec::new());
         families.routes(metrics);
         families.listeners(metrics);
         families.plugins(metrics);
         families.clusters(metrics);
         families.endpoints(endpoints);
+        families.components(components);
         families.process(metrics);
         families.own(metrics);
         families
@@ -133,7 +139,8 @@ impl Families {
     }
 
     fn plugins(&mut self, metrics: &Metrics) {
-        let (mut calls, mut busy) = (Vec::new(), Vec::new());
+        let (mut calls, mut busy, mut waited) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut instances, mut memory) = (Vec::new(), Vec::new());
         for (plugin, handle) in metrics.plugins.sorted() {
             for ((hook, outcome), counter) in handle.calls.iter() {
                 let labels = vec![
@@ -143,8 +150,12 @@ impl Families {
                 ];
                 calls.push((labels, Number::Count(counter.value())));
             }
-            let seconds = handle.busy.load(Ordering::Relaxed) as f64 / 1e9;
-            busy.push((vec![("plugin".into(), plugin.to_string())], Number::Real(seconds)));
+            let labels: Labels = vec![("plugin".into(), plugin.to_string())];
+            let seconds = |time: &AtomicU64| Number::Real(time.load(Ordering::Relaxed) as f64 / 1e9);
+            busy.push((labels.clone(), seconds(&handle.busy)));
+            waited.push((labels.clone(), seconds(&handle.waited)));
+            instances.push((labels.clone(), Number::Count(whole(&handle.instances))));
+            memory.push((labels, Number::Count(handle.peak_memory.load(Ordering::Relaxed))));
         }
         self.add("sluice_plugin_calls", "Hook calls of plugins that ended", None, Samples::Counter(calls));
         self.add(
@@ -153,6 +164,11 @@ impl Families {
             Some(Unit::Seconds),
             Samples::Counter(busy),
         );
+        let help = "Time in which calls of plugins waited: for answers to requests of their own, or for their turn";
+        self.add("sluice_plugin_waited", help, Some(Unit::Seconds), Samples::Counter(waited));
+        self.add("sluice_plugin_instances", "Instances that there are", None, Samples::Gauge(instances));
+        let help = "The most memory that an instance has had";
+        self.add("sluice_plugin_peak_memory", help, Some(Unit::Bytes), Samples::Gauge(memory));
     }
 
     fn clusters(&mut self, metrics: &Metrics) {
@@ -270,6 +286,20 @@ impl Families {
         for (name, samples) in families {
             self.add(name, "Kept by a plugin", None, samples);
         }
+    }
+
+    /// Which version of a plugin the others' numbers are of: to be joined by its name.
+    fn components(&mut self, components: &[ComponentSample]) {
+        let sample = |component: &ComponentSample| {
+            let labels: Labels = vec![
+                ("plugin".into(), component.plugin.to_string()),
+                ("digest".into(), component.digest.clone()),
+                ("state".into(), component.state.to_owned()),
+            ];
+            (labels, Number::Count(1))
+        };
+        let samples = components.iter().map(sample).collect();
+        self.add("sluice_plugin_info", "The component that serves as a plugin", None, Samples::Gauge(samples));
     }
 
     fn process(&mut self, metrics: &Metrics) {

@@ -56,6 +56,11 @@ pub struct PluginReading {
     /// Hook, outcome and how often.
     pub calls: Vec<(&'static str, &'static str, u64)>,
     pub busy_seconds: f64,
+    /// For answers to its own requests, or for its turn.
+    pub waited_seconds: f64,
+    pub instances: u64,
+    /// The most that an instance has had, in bytes.
+    pub peak_memory: u64,
     pub last_failure: Option<Failure>,
 }
 
@@ -111,6 +116,9 @@ impl Metrics {
         let read = |handle: &super::PluginMetrics| PluginReading {
             calls: handle.calls.iter().map(|((hook, outcome), count)| (hook, outcome, count.value())).collect(),
             busy_seconds: handle.busy.load(Ordering::Relaxed) as f64 / 1e9,
+            waited_seconds: handle.waited.load(Ordering::Relaxed) as f64 / 1e9,
+            instances: u64::try_from(handle.instances.load(Ordering::Relaxed)).unwrap_or_default(),
+            peak_memory: handle.peak_memory.load(Ordering::Relaxed),
             last_failure: handle.last_failure(),
         };
         self.plugins.sorted().into_iter().map(|(name, handle)| (name, read(&handle))).collect()

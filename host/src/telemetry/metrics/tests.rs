@@ -32,10 +32,14 @@ fn what_was_recorded_can_be_read() {
         in_flight,
         state: "healthy",
     };
+    let component = ComponentSample { plugin: "keys".into(), digest: "ab12".into(), state: "serving" };
     let metrics = filled();
+    let instance = metrics.plugin("keys").instance();
+    instance.uses(1 << 20);
+    metrics.plugin("keys").waited(Duration::from_millis(7));
     let life = metrics.snapshot_lives();
-    let text = metrics.encode(Format::Plain, &[endpoint("[::1]:1", 2), endpoint("[::1]:1", 3)]);
-    drop(life);
+    let text = metrics.encode(Format::Plain, &[endpoint("[::1]:1", 2), endpoint("[::1]:1", 3)], &[component]);
+    drop((life, instance));
     let users = "http_route=\"users\",http_response_status_code=\"200\"";
     for (series, expected) in [
         (format!("http_server_request_duration_seconds_count{{{users}}}"), 2.0),
@@ -45,6 +49,10 @@ fn what_was_recorded_can_be_read() {
         ("sluice_plugin_calls_total{plugin=\"keys\",hook=\"authenticate\",outcome=\"identified\"}".into(), 2.0),
         ("sluice_plugin_calls_total{plugin=\"keys\",hook=\"authenticate\",outcome=\"trap\"}".into(), 1.0),
         ("sluice_plugin_busy_seconds_total{plugin=\"keys\"}".into(), 0.002),
+        ("sluice_plugin_waited_seconds_total{plugin=\"keys\"}".into(), 0.007),
+        ("sluice_plugin_instances{plugin=\"keys\"}".into(), 1.0),
+        ("sluice_plugin_peak_memory_bytes{plugin=\"keys\"}".into(), 1048576.0),
+        ("sluice_plugin_info{plugin=\"keys\",digest=\"ab12\",state=\"serving\"}".into(), 1.0),
         ("sluice_upstream_requests_total{cluster=\"shop\",outcome=\"ok\"}".into(), 1.0),
         ("sluice_balance_fallbacks_total{cluster=\"shop\"}".into(), 1.0),
         ("sluice_reloads_total{outcome=\"refused\"}".into(), 1.0),
@@ -60,7 +68,7 @@ fn what_was_recorded_can_be_read() {
 
 #[test]
 fn each_series_occurs_once_and_is_described() {
-    let text = filled().encode(Format::Plain, &[]);
+    let text = filled().encode(Format::Plain, &[], &[]);
     let mut described = String::new();
     let mut seen = std::collections::HashSet::new();
     for line in text.lines() {
@@ -78,7 +86,7 @@ fn each_series_occurs_once_and_is_described() {
 
 #[test]
 fn openmetrics_ends_with_its_mark() {
-    let text = filled().encode(Format::OpenMetrics, &[]);
+    let text = filled().encode(Format::OpenMetrics, &[], &[]);
     assert!(text.ends_with("# EOF\n"));
     assert!(text.contains("# TYPE sluice_reloads counter\n"));
     assert_eq!(Format::accepted("application/openmetrics-text;version=1.0.0,text/plain;q=0.5"), Format::OpenMetrics);
@@ -97,7 +105,7 @@ fn a_name_keeps_its_handle() {
 fn a_label_cannot_break_out_of_its_quotes() {
     let metrics = Metrics::new();
     metrics.cluster("a\"b\\c\nd").fallback();
-    let text = metrics.encode(Format::Plain, &[]);
+    let text = metrics.encode(Format::Plain, &[], &[]);
     assert!(text.contains(r#"{cluster="a\"b\\c\nd"}"#), "{text}");
 }
 

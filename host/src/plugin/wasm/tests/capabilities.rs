@@ -211,7 +211,7 @@ fn a_guest_counts_up_to_its_limit() {
     };
     assert_eq!(call("no-series", 0), PluginError::Failed("1".into()));
     assert_eq!(call("own-numbers", 1), PluginError::Failed("0".into()));
-    let text = super::host().metrics().encode(crate::telemetry::metrics::Format::Plain, &[]);
+    let text = super::host().metrics().encode(crate::telemetry::metrics::Format::Plain, &[], &[]);
     assert!(text.contains("plugin_own_numbers_none_total{plugin=\"own-numbers\"} 7"), "{text}");
     assert!(!text.contains("plugin_no_series"), "{text}");
 }
