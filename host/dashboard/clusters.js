@@ -6,14 +6,32 @@ import { sum } from './rates.js';
 import { change } from './session.js';
 import { say, span, state } from './store.js';
 
+/** Clusters shown before somebody asks for all. */
+const FEW = 24;
+
+/** Those that somebody looks for; of many, those in trouble first. */
+function choose(clusters, words, all) {
+  const text = (cluster) => `${cluster.name} ${cluster.endpoints.map((endpoint) => `${endpoint.address} ${endpoint.state}`).join(' ')}`.toLowerCase();
+  const found = words.length === 0 ? clusters : clusters.filter((cluster) => words.every((word) => text(cluster).includes(word)));
+  if (all || found.length <= FEW) return { shown: found, found };
+  const trouble = (cluster) => (cluster.endpoints.some((endpoint) => endpoint.state !== 'healthy') ? 0 : 1);
+  return { shown: [...found].sort((a, b) => trouble(a) - trouble(b)).slice(0, FEW), found };
+}
+
 export function Clusters() {
+  const [filter, setFilter] = useState('');
+  const [all, setAll] = useState(false);
   const { now, before, seconds } = span(30);
   const configured = new Map(state.config.clusters.map((cluster) => [cluster.name, cluster]));
-  return html`<${Section} id="clusters" title="Clusters">
+  const { shown, found } = choose(now.clusters, filter.toLowerCase().split(/\s+/).filter(Boolean), all);
+  const note = now.clusters.length > FEW && html`<label class="field">Find <input id="find-clusters" type="search" value=${filter} placeholder="name, address, unhealthy…" onInput=${(event) => setFilter(event.target.value)} /></label>`;
+  return html`<${Section} id="clusters" title="Clusters" note=${note}>
     ${now.clusters.length === 0 ? html`<${Empty}>No cluster is configured.<//>` : html`<ul class="cards">
-      ${now.clusters.map((cluster) => html`<${Cluster} key=${cluster.name} cluster=${cluster} configured=${configured.get(cluster.name)}
+      ${shown.map((cluster) => html`<${Cluster} key=${cluster.name} cluster=${cluster} configured=${configured.get(cluster.name)}
         tries=${now.tries[cluster.name]} before=${before.tries[cluster.name]} seconds=${seconds} />`)}
     </ul>`}
+    ${found.length > FEW && html`<p class="more"><button onClick=${() => setAll(!all)}>${all ? 'Show fewer' : `Show all ${found.length} clusters`}</button></p>`}
+    ${found.length === 0 && now.clusters.length > 0 && html`<${Empty}>No cluster fits.<//>`}
   <//>`;
 }
 

@@ -3,15 +3,26 @@
 
 import { duration, percent, rate } from './format.js';
 import { Empty, Section, html, useEffect, useLayoutEffect, useRef, useState } from './parts.js';
-import { flow, quantile } from './rates.js';
+import { flow, quantile, sum } from './rates.js';
 import { span, state } from './store.js';
 
-/** Routes shown before somebody asks for all. */
+/** Routes shown before somebody asks for more. */
 const FEW = 12;
+
+/** The routes to show: those that somebody looks for, or else the busiest, in the configuration's order. */
+function choose(routes, numbers, words, all) {
+  const text = (route) => `${route.name} ${describe(route.match)} ${route.plugins.join(' ')} ${(route.destination.clusters ?? []).map(({ name }) => name).join(' ')}`.toLowerCase();
+  const wanted = words.length === 0 ? routes : routes.filter((route) => words.every((word) => text(route).includes(word)));
+  if (all || wanted.length <= FEW) return { shown: wanted, found: wanted.length };
+  const count = (route) => sum(numbers.routes[route.name]?.classes ?? []);
+  const busiest = new Set([...wanted].sort((a, b) => count(b) - count(a)).slice(0, FEW));
+  return { shown: wanted.filter((route) => busiest.has(route)), found: wanted.length };
+}
 
 export function Flow() {
   const [all, setAll] = useState(false);
   const [chosen, setChosen] = useState(null);
+  const [filter, setFilter] = useState('');
   const { now, before, seconds } = span(5);
   const long = span(30);
   const { listeners, routes } = state.config;
@@ -20,18 +31,24 @@ export function Flow() {
     const buckets = flow(long.now.routes[name], long.before.routes[name], long.seconds).buckets;
     return { ...lately, p50: quantile(buckets, state.bounds, 0.5), p99: quantile(buckets, state.bounds, 0.99) };
   };
-  const rows = (all ? routes : routes.slice(0, FEW)).map((route) => ({ route, flow: seen(route.name) }));
+  const { shown, found } = choose(routes, now, filter.toLowerCase().split(/\s+/).filter(Boolean), all);
+  const rows = shown.map((route) => ({ route, flow: seen(route.name) }));
   const unmatched = seen('');
   const links = connect(rows, listeners);
-  const note = html`<span><i class="dot accent"></i>well <i class="dot warn"></i>client errors <i class="dot bad"></i>server errors; wider is more</span>`;
+  // Of many clusters, those that the routes shown lead to.
+  const reached = new Set(links.map((link) => link.to));
+  const targets = shown.length < routes.length ? now.clusters.filter((cluster) => reached.has(`cluster ${cluster.name}`)) : now.clusters;
+  const note = html`${routes.length > FEW && html`<label class="field">Find <input id="find-routes" type="search" value=${filter} placeholder="route, path, plugin…" onInput=${(event) => setFilter(event.target.value)} /></label>`}<span class="key"><i class="dot accent"></i>well <i class="dot warn"></i>client errors <i class="dot bad"></i>server errors; wider is more</span>`;
+  const tall = rows.length > 7 || targets.length > 7;
   return html`<${Section} id="flow" title="Flow" note=${note}>
-    <${Picture} links=${links} chosen=${chosen}>
+    <${Picture} links=${links} chosen=${chosen} tall=${tall}>
       <ul class="column listeners" aria-label="Listeners">${listeners.map((listener) => html`<${Listener} key=${listener.name} listener=${listener} numbers=${now.listeners[listener.name]} />`)}</ul>
       <ul class="column routes" aria-label="Routes">${rows.map((row) => html`<${Route} key=${row.route.name} row=${row} setChosen=${setChosen} />`)}
-        ${routes.length > FEW && html`<li><button onClick=${() => setAll(!all)}>${all ? 'Show fewer' : `Show all ${routes.length} routes`}</button></li>`}
+        ${found > FEW && html`<li><button onClick=${() => setAll(!all)}>${all ? `Show the ${FEW} busiest` : `Show all ${found} routes`}</button><span class="sub more">${all ? '' : `these are the ${FEW} busiest`}</span></li>`}
+        ${found === 0 && routes.length > 0 && html`<li class="sub">No route fits.</li>`}
         ${unmatched.rate > 0 && html`<li class="unmatched sub">${rate(unmatched.rate)}/s found no route</li>`}
       </ul>
-      <ul class="column targets" aria-label="Clusters">${now.clusters.map((cluster) => html`<${Target} key=${cluster.name} cluster=${cluster} />`)}</ul>
+      <ul class="column targets" aria-label="Clusters">${targets.map((cluster) => html`<${Target} key=${cluster.name} cluster=${cluster} />`)}</ul>
     <//>
     ${routes.length === 0 && html`<${Empty}>No route is configured.<//>`}
   <//>`;
@@ -69,7 +86,7 @@ function called(name) {
   return grant ? grant.slice('http-client: '.length).split(', ') : [];
 }
 
-function Picture({ links, chosen, children }) {
+function Picture({ links, chosen, tall, children }) {
   const holder = useRef(null);
   const [shape, setShape] = useState({ width: 0, height: 0, places: {} });
   const measure = () => {
@@ -89,7 +106,7 @@ function Picture({ links, chosen, children }) {
     return () => observer.disconnect();
   }, []);
   const most = Math.max(...links.map((link) => link.rate), 1e-9);
-  return html`<div class=${`flow card ${chosen === null ? '' : 'choosing'}`} ref=${holder}>
+  return html`<div class=${`flow card ${chosen === null ? '' : 'choosing'} ${tall ? 'tall' : ''}`} ref=${holder}>
     <svg class="links" width=${shape.width} height=${shape.height} aria-hidden="true" focusable="false">
       ${links.map((link) => html`<${Link} key=${`${link.from}>${link.to}>${link.route}`} link=${link} places=${shape.places} most=${most} chosen=${chosen} />`)}
     </svg>
@@ -116,7 +133,7 @@ function Listener({ listener, numbers }) {
   </li>`;
 }
 
-function words(match) {
+function describe(match) {
   return `${match.methods?.join(' ') ?? ''} ${match.host ?? ''}${match.path}`.trim();
 }
 
@@ -125,13 +142,13 @@ function Route({ row: { route, flow: seen }, setChosen }) {
   const end = destination.redirect ? `redirect ${destination.redirect.status}` : destination.respond ? `answer ${destination.respond.status}` : null;
   const to = destination.clusters?.map((cluster) => cluster.name).join(' and ') ?? end ?? 'its last plugin';
   const errors = seen.serverErrors > 0 ? `${percent(seen.serverErrors)} server errors` : seen.clientErrors > 0 ? `${percent(seen.clientErrors)} client errors` : '';
-  const label = `Route ${route.name}: ${words(route.match)}, from ${route.listeners.map((listener) => listener.name).join(' and ')}, through ${route.plugins.join(', ') || 'no plugin'}, to ${to}; ${rate(seen.rate)} requests a second ${errors}`;
+  const label = `Route ${route.name}: ${describe(route.match)}, from ${route.listeners.map((listener) => listener.name).join(' and ')}, through ${route.plugins.join(', ') || 'no plugin'}, to ${to}; ${rate(seen.rate)} requests a second ${errors}`;
   const choose = () => setChosen(route.name);
   const leave = () => setChosen(null);
   return html`<li class="row" data-route=${route.name} tabindex="0" aria-label=${label} onMouseEnter=${choose} onMouseLeave=${leave} onFocus=${choose} onBlur=${leave}>
     <div class="node route" data-node=${`route ${route.name}`}>
       <span class="line"><span class="strong">${route.name}</span><span class="rate">${rate(seen.rate)}<small>/s</small></span></span>
-      <code class="sub">${words(route.match)}</code>
+      <code class="sub">${describe(route.match)}</code>
       <span class="sub">${Number.isNaN(seen.p50) ? 'no requests lately' : html`median ${duration(seen.p50)} · p99 ${duration(seen.p99)}`}${errors && html` · <span class=${seen.serverErrors > 0 ? 'bad-text' : 'warn-text'}>${errors}</span>`}</span>
     </div>
     <div class="chain">

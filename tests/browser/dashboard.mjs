@@ -66,6 +66,29 @@ async function look(page, name) {
   assert.deepEqual(found, [], `${name}: not accessible`);
 }
 
+await step('rates and quantiles are right', async () => {
+  const source = fs.readFileSync(new URL('../../host/dashboard/rates.js', import.meta.url), 'utf8');
+  const { difference, flow, pluginFlow, quantile, series } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
+  const bounds = [0.001, 0.01, 0.1];
+  const near = (value, expected) => assert.ok(Math.abs(value - expected) < 1e-9, `${value} isn’t ${expected}`);
+  near(quantile([0, 100, 0, 0], bounds, 0.5), 0.0055);
+  near(quantile([50, 0, 50, 0], bounds, 0.5), 0.001);
+  // What is beyond all bounds is told as the last of them, as Prometheus does.
+  assert.equal(quantile([0, 0, 0, 5], bounds, 0.5), 0.1);
+  assert.ok(Number.isNaN(quantile([0, 0, 0, 0], bounds, 0.5)));
+  assert.deepEqual(difference([5, 1], [2, 4]), [3, 0]);
+  const point = (at, ok, bad, buckets) => ({ at, classes: [0, 0, ok, 0, 0, bad], buckets });
+  const [before, now] = [point(0, 10, 0, [10, 0, 0, 0]), point(2000, 16, 2, [10, 8, 0, 0])];
+  const seen = flow(now, before, 2);
+  assert.deepEqual([seen.rate, seen.serverErrors, seen.requests], [4, 0.25, 8]);
+  const lines = series([before, now, now], bounds);
+  assert.deepEqual([lines.at, lines.ok, lines.server, lines.errors], [[2], [3], [1], [25]]);
+  near(lines.p50[0], 5.5);
+  const calls = (count) => [['authenticate', 'identified', count]];
+  const plugin = pluginFlow({ calls: calls(30), busy: 0.003, waited: 0 }, { calls: calls(10), busy: 0.001, waited: 0 }, 10);
+  assert.deepEqual([plugin.rate, Math.round(plugin.each * 1e6), plugin.total], [2, 100, 30]);
+});
+
 try {
   const page = await open({ viewport: { width: 1440, height: 900 }, colorScheme: 'light' });
   await step('without the token it shows nothing', async () => {

@@ -101,7 +101,8 @@ fn people_get_lines_and_mistakes_are_told() {
     assert_eq!(code, Some(0));
     for part in [
         "listener    public",
-        "route       users (sluice.toml:",
+        "route       users (",
+        "): /users/*",
         "plugin      keys authenticate: identified",
         "identity    alice by keys",
     ] {
