@@ -83,3 +83,36 @@ fn the_reference_file_is_right() {
     let output = output.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn the_configuration_the_components_and_the_addresses_are_judged_at_once() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let files = Files::with_plugins(&["api-key", "rate-limit"]);
+    files.put_component("text.wasm", b"I am no component");
+    let broken = BROKEN
+        .replace("path = \"/one\"", "pth = \"/one\"")
+        .replace("127.0.0.1:0", &taken.local_addr().unwrap().to_string());
+    let more = "[plugins]\ncache = \"cache\"\n[[plugin]]\nname = \"half\"\ncomponent = \"half.wasm\"\nlimitz = {}\n";
+    files.write("sluice.toml", &format!("{broken}{more}"));
+    let (code, text) = check(&files);
+    assert_eq!(code, Some(1), "{text}");
+    let expected =
+        [(3, "is in use"), (4, "kees"), (8, "grants = [\"limiter\"]"), (12, "text.wasm"), (17, "pth"), (28, "limitz")];
+    let said: Vec<&str> = text.lines().collect();
+    for ((line, words), said) in expected.iter().zip(&said) {
+        assert!(said.starts_with(&format!("sluice.toml:{line}: ")) && said.contains(words), "{line}, {words}:\n{text}");
+    }
+    // What a broken entry's plugin might say isn't known.
+    assert!(text.contains("6 problems"), "{text}");
+}
+
+#[tokio::test]
+async fn the_address_of_a_gateway_that_runs_is_no_mistake_in_its_configuration() {
+    let text = "[[route]]\nname = \"one\"\nmatch = { path = \"/\" }\nrespond = { status = 200 }\n";
+    let site = Files::new().start(text).await;
+    let files = Files::new();
+    let address = site.address();
+    files.write("sluice.toml", &format!("[[listener]]\nname = \"public\"\naddress = \"{address}\"\n{text}"));
+    let (code, said) = check(&files);
+    assert_eq!((code, &*said), (Some(0), ""));
+}

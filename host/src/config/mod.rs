@@ -42,6 +42,9 @@ const LARGEST: u64 = 4 << 20;
 #[derive(Debug)]
 pub struct Loaded {
     pub outcome: Result<Config, Vec<Problem>>,
+    /// What is sound of a configuration that was refused, if all of its files could be parsed: to find what
+    /// else is wrong, never to serve.
+    pub sound_part: Option<Config>,
     /// Every file that was asked for, absolute, whether it could be read or not: creating a missing
     /// one may mend the configuration.
     pub files: Vec<PathBuf>,
@@ -111,20 +114,20 @@ impl<'a> Loading<'a> {
         for (file, place) in includes {
             self.read_file(&file, Some(&place));
         }
-        let config = if self.incomplete {
-            None
-        } else {
-            resolve::resolve(self.written, self.path, &self.surroundings.base, &self.problems)
-        };
+        let config = (!self.incomplete)
+            .then(|| resolve::resolve(self.written, self.path, &self.surroundings.base, &self.problems));
         let (files, digest) = self.surroundings.into_files();
         let include_directories = self.include_directories;
-        let outcome = match config {
-            Some(config) => {
-                Ok(Config { files: files.clone(), include_directories: include_directories.clone(), ..config })
-            }
-            None => Err(self.problems.into_sorted(&self.order)),
+        let config = config.map(|config| Config {
+            files: files.clone(),
+            include_directories: include_directories.clone(),
+            ..config
+        });
+        let (outcome, sound_part) = match config {
+            Some(config) if self.problems.len() == 0 => (Ok(config), None),
+            sound_part => (Err(self.problems.into_sorted(&self.order)), sound_part),
         };
-        Loaded { outcome, files, include_directories, digest }
+        Loaded { outcome, sound_part, files, include_directories, digest }
     }
 
     /// Reads one file; `included` is where an `include` names it. Returns the files that it includes.

@@ -89,6 +89,8 @@ pub struct Listener {
     pub protocol: Protocol,
     /// Networks whose connections begin with a PROXY protocol header.
     pub proxy_protocol: Vec<ipnet::IpNet>,
+    /// Where the address is written, such as `sluice.toml:12`.
+    pub place: Arc<str>,
 }
 
 /// What a listener speaks.

@@ -85,7 +85,7 @@ impl Prepare for Sockets {
             match bind(listener.address, self.threads) {
                 Ok(sockets) => bound.push((key, sockets)),
                 Err(error) => problems.push(problem(
-                    &config.path.display().to_string(),
+                    &listener.place,
                     format!("listener \"{}\": address", listener.name),
                     error.to_string(),
                     "",

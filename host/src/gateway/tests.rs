@@ -181,7 +181,9 @@ async fn an_address_in_use_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let path = write(directory.path(), &in_use);
     let error = Gateway::start(Options::new(&path)).await.unwrap_err().to_string();
-    assert!(error.contains(&format!("listener \"public\": address: {address} is in use")), "{error}");
+    let line = in_use.lines().position(|line| line.contains(&address)).unwrap() + 1;
+    let said = format!("sluice.toml:{line}: listener \"public\": address: {address} is in use");
+    assert!(error.contains(&said), "{error}");
 
     let (directory, gateway) = start(ANSWERS).await;
     take_up(&gateway, Reload::Refused, || drop(write(directory.path(), &in_use))).await;

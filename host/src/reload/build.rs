@@ -132,21 +132,27 @@ impl Builder {
     fn open(path: &Path, metrics: Arc<Metrics>) -> Result<(Self, Arc<Config>), StartError> {
         let (read, problems) = read(path, None);
         let Some(config) = read.config.clone() else { return Err(problems.into()) };
+        let mut builder = Self::new(path, &config, metrics)?;
+        builder.read = Some(read);
+        Ok((builder, config))
+    }
+
+    /// With what plugins run on, and nothing built.
+    fn new(path: &Path, config: &Config, metrics: Arc<Metrics>) -> Result<Self, HostError> {
         let (cache, threads) = (config.plugins.cache.clone(), config.server.threads);
         let host = PluginHost::new(Options { cache, threads, metrics: metrics.clone() })?;
-        let builder = Self {
+        Ok(Self {
             path: path.to_owned(),
             components: Components::new(host.clone()),
             host,
             metrics,
             last_good: None,
-            read: Some(read),
+            read: None,
             pending: None,
             running: None,
             status: Status::default(),
             kept: BTreeMap::new(),
-        };
-        Ok((builder, config))
+        })
     }
 
     /// The next snapshot, of what the files hold now. `unsettled` ones are left as they are. There must

@@ -58,6 +58,13 @@ pub fn bind(address: SocketAddr, count: usize) -> Result<Bound, BindError> {
     Ok(Bound { address, sockets })
 }
 
+/// Whether a program listens on an address that doesn't share it, as a gateway of the same user would. Listens
+/// on nothing; what else may be wrong with the address isn't told.
+pub fn is_taken(address: SocketAddr) -> bool {
+    let bound = socket(address, true).and_then(|socket| socket.bind(&address.into()));
+    address.port() != 0 && bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+}
+
 fn socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // So that a restart needn't wait for old connections to leave TIME_WAIT.

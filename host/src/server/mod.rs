@@ -26,7 +26,7 @@ pub use arrive::Entrance;
 pub use client_hello::{Hello, LONGEST as LONGEST_HELLO, read as read_hello};
 pub use connection::Server;
 pub use drain::Connections;
-pub use listener::{BindError, Bound, bind};
+pub use listener::{BindError, Bound, bind, is_taken};
 pub use pump::{Ending, pump};
 pub use scan::{Limits, Refusal};
 pub use streams::{StreamHandler, serve_stream};

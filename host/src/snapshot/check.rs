@@ -61,11 +61,10 @@ pub fn check(config: &Config, plugins: &Plugins) -> Vec<Conflict> {
         let Balance::Plugin(name) = &cluster.balance else { continue };
         let hooks = plugins.get(name).and_then(|entry| entry.hooks());
         if let Some(hooks) = hooks.filter(|hooks| !hooks.has(Hooks::BALANCE)) {
-            let place = config.path.display().to_string();
             conflicts.push(Conflict {
                 plugin: name.clone(),
                 problem: problem(
-                    &place,
+                    &cluster.place,
                     format!("cluster \"{}\": balance", cluster.name),
                     format!("plugin \"{name}\" has no hook `balance`, only {}", list(hooks)),
                     "name a plugin that picks endpoints, or balance = \"round-robin\"",

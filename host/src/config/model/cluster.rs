@@ -13,6 +13,8 @@ use crate::proxy_protocol::Version;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cluster {
     pub name: Arc<str>,
+    /// Where its entry is, such as `sluice.toml:12`.
+    pub place: Arc<str>,
     pub balance: Balance,
     /// Requests of one session go to one endpoint.
     pub sticky: Option<Sticky>,
@@ -39,6 +41,7 @@ impl Default for Cluster {
     fn default() -> Self {
         Self {
             name: "".into(),
+            place: "".into(),
             balance: Balance::RoundRobin,
             sticky: None,
             panic_threshold: 0,

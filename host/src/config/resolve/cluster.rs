@@ -70,6 +70,7 @@ pub(super) fn resolve(written: &written::Cluster, zone: Option<&Arc<str>>, conte
     }
     Some(Cluster {
         name: Arc::clone(&written.head.name.as_ref()?.value),
+        place: written.head.place.to_string().into(),
         balance,
         sticky: written.sticky.clone(),
         panic_threshold: written.panic_threshold,

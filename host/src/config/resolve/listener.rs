@@ -43,11 +43,13 @@ pub(super) fn check(written: &Written, path: &Path, problems: &Problems) {
 pub(super) fn resolve(listeners: &[written::Listener], context: &Context<'_>) -> Vec<Listener> {
     let whole = listeners.iter().filter_map(|listener| {
         let protocol = resolve_protocol(listener, context);
+        let address = listener.address.as_ref()?;
         Some(Listener {
             name: Arc::clone(&listener.head.name.as_ref()?.value),
-            address: listener.address.as_ref()?.value,
+            address: address.value,
             protocol: protocol?,
             proxy_protocol: listener.proxy_protocol.clone(),
+            place: address.place.to_string().into(),
         })
     });
     whole.collect()

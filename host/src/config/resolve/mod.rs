@@ -37,8 +37,9 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Resolves `written`. `None` if something was reported, now or before.
-pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Problems) -> Option<Config> {
+/// Resolves `written`. What is wrong is reported and left out, so that the outcome can only serve if nothing
+/// was reported, now or before.
+pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Problems) -> Config {
     let directory = absolute(&base.join(written.plugins.directory.as_deref().unwrap_or(Path::new("plugins"))));
     let cache = absolute(&base.join(written.plugins.cache.as_deref().unwrap_or(Path::new(".sluice-cache"))));
     let misspelt = &written.misspelt;
@@ -61,7 +62,7 @@ pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Pro
     cluster::check_endpoints(&written, problems);
     cluster::check_proxy_protocol(&written, problems);
     ambiguity::check(&written.routes, &context);
-    let config = Config {
+    Config {
         path: absolute(path),
         files: Vec::new(),
         include_directories: Vec::<PathBuf>::new(),
@@ -78,6 +79,5 @@ pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Pro
             .filter_map(|cluster| cluster::resolve(cluster, written.server.zone.as_ref(), &context))
             .collect(),
         plugin: written.plugin.iter().filter_map(|plugin| plugin::resolve(plugin, &context)).collect(),
-    };
-    (problems.len() == 0).then_some(config)
+    }
 }

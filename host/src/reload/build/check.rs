@@ -1,27 +1,41 @@
 //! All that is wrong at once, for those who ask before they serve.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Builder, StartError};
-use crate::config::Problem;
 use crate::config::model::Config;
+use crate::config::{self, Problem};
 use crate::reload::choose::{Choice, needed};
+use crate::server::{BindError, is_taken};
 use crate::snapshot::status::{State, Status};
-use crate::snapshot::{Plugins, Snapshot, check};
+use crate::snapshot::{Plugins, Snapshot, check, problem};
 use crate::telemetry::metrics::Metrics;
 
 impl Builder {
-    /// Everything that is wrong, with the configuration in the file `path` or with any component. Nothing
-    /// is published or bound.
+    /// Everything that is wrong, with the configuration in the file `path`, with any component or with an
+    /// address. Nothing is published or listened on.
     ///
     /// # Errors
     /// All of it.
     pub fn check(path: &Path) -> Result<(Arc<Config>, Status), StartError> {
-        let (mut builder, config) = Self::open(path, Metrics::new())?;
+        let loaded = config::load_watched(path);
+        let (config, mut problems) = match (loaded.outcome, loaded.sound_part) {
+            (Ok(config), _) => (Arc::new(config), Vec::new()),
+            // Who mends the configuration wants to know what its plugins will say next.
+            (Err(problems), Some(part)) => (Arc::new(part), problems),
+            (Err(problems), None) => return Err(problems.into()),
+        };
+        let mut builder = Self::new(path, &config, Metrics::new())?;
         builder.refresh(&[&config], &BTreeSet::new());
-        builder.check_components(&config).map(|status| (config, status)).map_err(StartError::from)
+        let (status, mut others) = builder.check_components(&config);
+        others.extend(taken(&config));
+        // An entry that isn't whole may only seem wrong.
+        others.retain(|other| !problems.iter().any(|known| known.key.starts_with(subject(other))));
+        problems.extend(others);
+        sort(&mut problems);
+        if problems.is_empty() { Ok((config, status)) } else { Err(problems.into()) }
     }
 
     /// A snapshot of what the files hold now, to look at: nothing is published or bound. Its plugins run as long
@@ -36,7 +50,7 @@ impl Builder {
         Ok((builder, assembled.snapshot))
     }
 
-    fn check_components(&self, config: &Arc<Config>) -> Result<Status, Vec<Problem>> {
+    fn check_components(&self, config: &Arc<Config>) -> (Status, Vec<Problem>) {
         let directory = &config.plugins.directory;
         let mut problems = Vec::new();
         let mut choices = BTreeMap::new();
@@ -58,6 +72,30 @@ impl Builder {
                 remedy: "mend the file, or take it out of the plugin directory".to_owned(),
             });
         }
-        if problems.is_empty() { Ok(status) } else { Err(problems) }
+        (status, problems)
     }
+}
+
+/// Listeners whose address another program has. A gateway that runs with this configuration is none.
+fn taken(config: &Config) -> impl Iterator<Item = Problem> {
+    config.listeners.iter().filter(|listener| is_taken(listener.address)).map(|listener| {
+        let error = BindError::InUse(listener.address).to_string();
+        problem(&listener.place, format!("listener \"{}\": address", listener.name), error, "")
+    })
+}
+
+/// The entry that a problem is about: `route "users"` of `route "users": plugins`.
+fn subject(problem: &Problem) -> &str {
+    problem.key.rfind("\": ").and_then(|quote| problem.key.get(..=quote)).unwrap_or(&problem.key)
+}
+
+/// File by file as they first come, line by line.
+fn sort(problems: &mut [Problem]) {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for problem in problems.iter() {
+        if !files.contains(&problem.file) {
+            files.push(problem.file.clone());
+        }
+    }
+    problems.sort_by_key(|problem| (files.iter().position(|file| *file == problem.file), problem.line));
 }
