@@ -200,7 +200,8 @@ mod reference {
     fn body(rest: &str, length: Option<u64>) -> Result<Option<&str>, u16> {
         if let Some(length) = length {
             let length = usize::try_from(length).unwrap_or(usize::MAX);
-            return Ok(rest.get(length..));
+            // What begins in the middle of a character is no head.
+            return if length > rest.len() { Ok(None) } else { rest.get(length..).map(Some).ok_or(400) };
         }
         chunks(rest)
     }
@@ -226,10 +227,10 @@ mod reference {
             if size == 0 {
                 return trailers(next);
             }
-            let Some(end) = next.get(size.min(next.len())..) else { return Ok(None) };
-            match end {
+            // The middle of a character is no line's end.
+            match next.get(size.min(next.len())..).ok_or(400u16)? {
                 "" | "\r" => return Ok(None),
-                _ => rest = end.strip_prefix("\r\n").ok_or(400u16)?,
+                end => rest = end.strip_prefix("\r\n").ok_or(400u16)?,
             }
         }
     }
