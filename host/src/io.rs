@@ -1,5 +1,7 @@
-//! A TCP connection with counters that say whether anything moves. It knows nothing of HTTP and keeps
+//! A connection with counters that say whether anything moves. It knows nothing of HTTP and keeps
 //! no time; those who watch the counters do.
+
+mod transport;
 
 use std::cell::Cell;
 use std::io;
@@ -10,7 +12,8 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+
+pub use transport::{Prefixed, Transport};
 
 /// What went over a connection so far.
 #[derive(Debug, Default)]
@@ -25,20 +28,20 @@ pub struct Traffic {
 
 /// A connection that counts.
 pub struct Io {
-    stream: TcpStream,
+    stream: Transport,
     /// Bytes already taken from the socket, to be read first.
     prefix: Bytes,
     traffic: Rc<Traffic>,
 }
 
 impl Io {
-    pub fn new(stream: TcpStream, traffic: Rc<Traffic>) -> Self {
-        Self { stream, prefix: Bytes::new(), traffic }
+    pub fn new(stream: impl Into<Transport>, traffic: Rc<Traffic>) -> Self {
+        Self { stream: stream.into(), prefix: Bytes::new(), traffic }
     }
 
     /// As hyper wants it; `prefix` was read from the stream before and is read again.
-    pub fn with_prefix(stream: TcpStream, prefix: Bytes, traffic: Rc<Traffic>) -> TokioIo<Self> {
-        TokioIo::new(Self { stream, prefix, traffic })
+    pub fn with_prefix(stream: impl Into<Transport>, prefix: Bytes, traffic: Rc<Traffic>) -> TokioIo<Self> {
+        TokioIo::new(Self { stream: stream.into(), prefix, traffic })
     }
 
     fn wrote(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {

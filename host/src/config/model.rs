@@ -3,6 +3,7 @@
 
 mod access;
 mod cluster;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ pub use cluster::{
     Balance, Cluster, ClusterLimits, Endpoint, HashKey, HealthCheck, OutlierDetection, Probe, Retries, Statuses,
     Sticky, Timeouts,
 };
+pub use cluster::{Balance, Cluster, Endpoint, HashKey, HealthCheck, Sticky, Timeouts};
+pub use tls::{CertificateFiles, Certificates, ClientCertificates, Tls, Versions};
 
 /// One whole configuration.
 #[derive(Debug, Clone)]
@@ -91,6 +94,8 @@ pub struct Listener {
     pub proxy_protocol: Vec<ipnet::IpNet>,
     /// Where the address is written, such as `sluice.toml:12`.
     pub place: Arc<str>,
+    /// None if connections aren't encrypted.
+    pub tls: Option<Tls>,
 }
 
 /// What a listener speaks.

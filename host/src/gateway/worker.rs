@@ -131,7 +131,7 @@ struct Manner {
 impl Manner {
     fn of(listener: &Listener) -> Self {
         Self {
-            entrance: Rc::new(Entrance { proxy_protocol: listener.proxy_protocol.clone() }),
+            entrance: Rc::new(Entrance { proxy_protocol: listener.proxy_protocol.clone(), tls: None }),
             is_stream: matches!(listener.protocol, Protocol::Tcp(_)),
         }
     }

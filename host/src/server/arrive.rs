@@ -1,20 +1,24 @@
 //! What comes before the protocol of a connection: the PROXY protocol header of a peer that is trusted to
-//! send one.
+//! send one; then perhaps TLS.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+use super::tls::Tls;
 use crate::proxy_protocol::{self, Header, LONGEST};
 
 /// How connections of a listener begin.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Entrance {
     /// Networks whose connections begin with a PROXY protocol header.
     pub proxy_protocol: Vec<IpNet>,
+    /// None if connections aren't encrypted.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// The two ends of a connection.
@@ -101,7 +105,8 @@ mod tests {
         || Ends { peer: "10.0.0.7:1000".parse().unwrap(), local: "10.0.0.1:80".parse().unwrap() };
 
     async fn pass(networks: &[&str], sent: &[&[u8]]) -> Result<(Ends, BytesMut), Refused> {
-        let entrance = Entrance { proxy_protocol: networks.iter().map(|network| network.parse().unwrap()).collect() };
+        let entrance =
+            Entrance { proxy_protocol: networks.iter().map(|network| network.parse().unwrap()).collect(), tls: None };
         let (mut client, mut stream) = tokio::io::duplex(1000);
         let sending = async {
             for part in sent {

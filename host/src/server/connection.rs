@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -21,13 +21,14 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use super::activity::{Activity, Answer, ClientBody, InFlight};
-use super::arrive::{Ends, Entrance};
+use super::arrive::{Ends, Entrance, Refused};
 use super::detect::{Protocol, detect};
 use super::drain::{Connections, Membership};
 use super::scan::{Guarded, Verdict};
+use super::tls::{Encrypted, Facts};
 use super::{Connection, Handler, Settings};
 use crate::body::Body;
-use crate::io::Io;
+use crate::io::{Io, Transport};
 
 /// The least that hyper buffers.
 const MIN_BUFFER: usize = 8 << 10;
@@ -73,51 +74,80 @@ impl<H: Handler> Server<H> {
         let server = Rc::clone(self);
         let membership = connections.join();
         let ends = Ends { peer, local };
-        if entrance.expects_header(peer) {
-            tokio::task::spawn_local(async move { server.run_proxied(stream, ends, entrance, membership).await });
+        if entrance.tls.is_some() || entrance.expects_header(peer) {
+            tokio::task::spawn_local(async move { server.run_prepared(stream, ends, entrance, membership).await });
         } else {
             tokio::task::spawn_local(async move { server.run(stream, ends, BytesMut::new(), membership).await });
         }
     }
 
-    /// A connection that begins with a PROXY protocol header.
-    async fn run_proxied(
+    /// A connection that begins with a PROXY protocol header, a TLS handshake, or both.
+    async fn run_prepared(
         self: Rc<Self>,
-        mut stream: TcpStream,
+        stream: TcpStream,
         ends: Ends,
         entrance: Rc<Entrance>,
         membership: Membership,
     ) {
-        let passed = tokio::select! {
+        // Boxed, since its size isn't needed for longer than it takes.
+        let prepared = Box::pin(self.prepare(stream, ends, entrance));
+        let prepared = tokio::select! {
             biased;
-            passed = entrance.pass(&mut stream, ends, self.settings.head) => passed,
+            prepared = prepared => prepared,
             () = membership.connections().drained() => return,
         };
-        drop(entrance);
-        match passed {
-            Ok((ends, first)) => self.run(stream, ends, first, membership).await,
-            Err(refused) => {
-                if let Some(reason) = refused.reason() {
-                    membership.connections().metrics().refused(reason);
-                }
+        match prepared {
+            Ok(Prepared::Plain(stream, ends, first)) => self.run(stream, ends, first, membership).await,
+            Ok(Prepared::Encrypted(encrypted, ends)) => {
+                let Encrypted { transport, facts, is_http2 } = *encrypted;
+                let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
+                self.speak(transport, protocol(Bytes::new()), ends, Some(Rc::new(facts)), membership).await;
             }
+            Err(Some(reason)) => membership.connections().metrics().refused(reason),
+            Err(None) => {}
         }
     }
 
+    /// What comes before HTTP. An error is the reason for which it ended there, as metrics name it.
+    async fn prepare(
+        &self,
+        mut stream: TcpStream,
+        ends: Ends,
+        entrance: Rc<Entrance>,
+    ) -> Result<Prepared, Option<&'static str>> {
+        let passed = entrance.pass(&mut stream, ends, self.settings.head).await;
+        let (ends, first) = passed.map_err(Refused::reason)?;
+        let Some(tls) = &entrance.tls else { return Ok(Prepared::Plain(stream, ends, first)) };
+        let shaken = tokio::time::timeout(self.settings.head, tls.accept(stream, first)).await;
+        Ok(Prepared::Encrypted(Box::new(shaken.unwrap_or(Err(Some("timeout")))?), ends))
+    }
+
     async fn run(self: Rc<Self>, mut stream: TcpStream, ends: Ends, first: BytesMut, membership: Membership) {
-        let listener = Arc::clone(membership.connections().listener());
-        let connection = Connection { listener, peer: ends.peer, local: ends.local, scheme: "http" };
-        let session = Rc::new(self.handler.open(connection));
         let protocol = tokio::select! {
             biased;
             protocol = tokio::time::timeout(self.settings.head, detect(&mut stream, first)) => protocol,
             () = membership.connections().drained() => return,
         };
         let Ok(Some(protocol)) = protocol else { return };
+        self.speak(stream.into(), protocol, ends, None, membership).await;
+    }
+
+    async fn speak(
+        self: Rc<Self>,
+        transport: Transport,
+        protocol: Protocol,
+        ends: Ends,
+        tls: Option<Rc<Facts>>,
+        membership: Membership,
+    ) {
+        let listener = Arc::clone(membership.connections().listener());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let connection = Connection { listener, peer: ends.peer, local: ends.local, scheme, tls };
+        let session = Rc::new(self.handler.open(connection));
         let activity = Activity::new();
         match protocol {
             Protocol::Http1(seen) => {
-                let io = Io::with_prefix(stream, seen, Rc::clone(&activity.traffic));
+                let io = Io::with_prefix(transport, seen, Rc::clone(&activity.traffic));
                 let verdict = Rc::<Verdict>::default();
                 let io = Guarded::new(io.into_inner(), self.settings.heads, Rc::clone(&verdict));
                 let service = requests(Rc::clone(&self.handler), session, Rc::clone(&activity), Some(verdict));
@@ -127,12 +157,19 @@ impl<H: Handler> Server<H> {
             // Boxed, so that the much more common HTTP/1 connections don't pay for its size.
             Protocol::Http2(seen) => {
                 let service = requests(Rc::clone(&self.handler), session, Rc::clone(&activity), None);
-                let io = Io::with_prefix(stream, seen, Rc::clone(&activity.traffic));
+                let io = Io::with_prefix(transport, seen, Rc::clone(&activity.traffic));
                 let http = Box::pin(self.http2.serve_connection(io, service));
                 Driver::new(http, activity, Rc::clone(&self.settings), membership).await;
             }
         }
     }
+}
+
+/// A connection on which HTTP can begin.
+enum Prepared {
+    /// With bytes that were read.
+    Plain(TcpStream, Ends, BytesMut),
+    Encrypted(Box<Encrypted>, Ends),
 }
 
 /// Hands the requests of one connection to the handler.

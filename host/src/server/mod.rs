@@ -14,6 +14,7 @@ mod scan;
 mod streams;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -61,6 +62,8 @@ pub struct Connection {
     pub local: SocketAddr,
     /// `http`, `https` or `tcp`.
     pub scheme: &'static str,
+    /// What the handshake of an encrypted connection told.
+    pub tls: Option<Rc<tls::Facts>>,
 }
 
 /// How client connections are treated.

@@ -46,7 +46,7 @@ pub fn serve_stream<S: StreamHandler>(
         let refused = match arrived {
             Ok((ends, first)) => {
                 let listener = Arc::clone(connections.listener());
-                let connection = Connection { listener, peer: ends.peer, local: ends.local, scheme: "tcp" };
+                let connection = Connection { listener, peer: ends.peer, local: ends.local, scheme: "tcp", tls: None };
                 handler.handle(stream, first, connection).await.err()
             }
             Err(refused) => refused.reason(),

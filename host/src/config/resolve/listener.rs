@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Context;
-use crate::config::model::{Listener, Protocol, Streams};
+use crate::config::files::absolute;
+use crate::config::model::{CertificateFiles, Certificates, ClientCertificates, Listener, Protocol, Streams, Tls};
 use crate::config::network::collide;
 use crate::config::problem::{Fault, Problem, Problems};
 use crate::config::written::{self, Written};
@@ -40,7 +41,7 @@ pub(super) fn check(written: &Written, path: &Path, problems: &Problems) {
 }
 
 /// Only those that are whole: all, unless something was reported.
-pub(super) fn resolve(listeners: &[written::Listener], context: &Context<'_>) -> Vec<Listener> {
+pub(super) fn resolve(listeners: &[written::Listener], base: &Path, context: &Context<'_>) -> Vec<Listener> {
     let whole = listeners.iter().filter_map(|listener| {
         let protocol = resolve_protocol(listener, context);
         let address = listener.address.as_ref()?;
@@ -50,9 +51,23 @@ pub(super) fn resolve(listeners: &[written::Listener], context: &Context<'_>) ->
             protocol: protocol?,
             proxy_protocol: listener.proxy_protocol.clone(),
             place: address.place.to_string().into(),
+            tls: listener.tls.as_ref().map(|tls| resolve_tls(tls, base)),
         })
     });
     whole.collect()
+}
+
+fn resolve_tls(written: &written::Tls, base: &Path) -> Tls {
+    let whole = |path: &Path| absolute(&base.join(path));
+    let certificates = written.certificates.as_ref().map_or(Certificates::SelfSigned, |pairs| {
+        let files = pairs
+            .iter()
+            .map(|(certificate, key)| CertificateFiles { certificate: whole(certificate), key: whole(key) });
+        Certificates::Files(files.collect())
+    });
+    let required = written.client_required;
+    let client = written.client_ca.as_ref().map(|path| ClientCertificates { authorities: whole(path), required });
+    Tls { certificates, client, versions: written.versions, place: written.place.to_string().into() }
 }
 
 fn resolve_protocol(listener: &written::Listener, context: &Context<'_>) -> Option<Protocol> {

@@ -71,7 +71,7 @@ pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Pro
         server: server::server(&written, path),
         identity: server::identity(&written, problems),
         plugins: PluginDirectory { directory, cache },
-        listeners: listener::resolve(&written.listeners, &context),
+        listeners: listener::resolve(&written.listeners, base, &context),
         routes: written.routes.iter().filter_map(|route| route::resolve(route, &context)).collect(),
         clusters: written
             .clusters

@@ -40,9 +40,18 @@ pub const PLUGINS: Keys = Keys { known: &["directory", "cache"], later: &[] };
 
 /// `[[listener]]`
 pub const LISTENER: Keys = Keys {
-    known: &["name", "address", "protocol", "cluster", "sni", "idle_timeout", "proxy_protocol"],
-    later: &["tls"],
+    known: &["name", "address", "protocol", "cluster", "sni", "idle_timeout", "proxy_protocol", "tls"],
+    later: &[],
 };
+
+/// `tls` of a listener
+pub const TLS: Keys = Keys {
+    known: &["certificate", "key", "certificates", "client_ca", "client_auth", "min_version"],
+    later: &["acme", "ciphers"],
+};
+
+/// `tls.certificates`
+pub const CERTIFICATE: Keys = Keys { known: &["certificate", "key"], later: &[] };
 
 /// `[[plugin]]`
 pub const PLUGIN: Keys =

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::tls::Tls;
 use super::{Head, keys};
 use crate::config::entry::Entry;
 use crate::config::model::HostPattern;
@@ -18,6 +19,7 @@ pub(in crate::config) struct Listener {
     pub address: Option<At<SocketAddr>>,
     pub protocol: Protocol,
     pub proxy_protocol: Vec<IpNet>,
+    pub tls: Option<Tls>,
 }
 
 /// `protocol`, with what belongs to one of them alone.
@@ -41,14 +43,23 @@ const NETWORKS_EXAMPLE: &str = "proxy_protocol = [\"10.0.0.0/8\"]";
 impl Listener {
     pub(super) fn read(entry: &Entry<'_>) -> Self {
         let entry = entry.clone().allow(&keys::LISTENER);
+        let protocol = read_protocol(&entry);
+        if matches!(protocol, Protocol::Tcp(_))
+            && let Some(node) = entry.node("tls")
+        {
+            let what = "tls with protocol = \"tcp\"";
+            let remedy = "remove it; `sni` routes TLS that isn't terminated";
+            entry.report(&node.place(), "tls", Fault::unsupported(what, remedy));
+        }
         let networks = entry.list("proxy_protocol", NETWORKS_EXAMPLE, network::network);
         Self {
             head: Head::read(&entry, "\"public\""),
             address: entry.require("address", "\"127.0.0.1:8080\"", network::listen_address),
-            protocol: read_protocol(&entry),
+            protocol,
             proxy_protocol: networks
                 .map(|networks| networks.value.into_iter().map(|network| network.value).collect())
                 .unwrap_or_default(),
+            tls: Tls::read(&entry),
         }
     }
 }
@@ -58,9 +69,11 @@ fn read_protocol(entry: &Entry<'_>) -> Protocol {
         entry.read("protocol", |node| match values::text(node, "\"http\" or \"tcp\"", "write it in quotes")? {
             "http" => Ok(false),
             "tcp" => Ok(true),
-            later @ ("https" | "udp") => {
-                Err(Fault::unsupported(quote(later), "write protocol = \"http\", or leave it out"))
-            }
+            "https" => Err(Fault::new(
+                "expected \"http\" or \"tcp\", found \"https\"",
+                "write protocol = \"http\", and add tls",
+            )),
+            later @ "udp" => Err(Fault::unsupported(quote(later), "write protocol = \"http\", or leave it out")),
             other => {
                 let message = format!("expected \"http\" or \"tcp\", found {}", quote(other));
                 Err(Fault::new(message, suggest::remedy(other, "valid", &["http", "tcp"])))

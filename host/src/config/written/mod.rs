@@ -15,6 +15,7 @@ mod plugin;
 mod resilience;
 mod route;
 mod server;
+mod tls;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ pub(super) use listener::{Listener, Protocol};
 pub(super) use plugin::Plugin;
 pub(super) use route::{Destination, Route};
 pub(super) use server::{Admin, Identity, Plugins, Server};
+pub(super) use tls::Tls;
 
 use super::document::Document;
 use super::entry::Entry;

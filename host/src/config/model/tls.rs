@@ -1,0 +1,65 @@
+//! TLS of a listener, as resolved. Names files; what is in them is read elsewhere, and again when they change.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// `tls` of a listener
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    pub certificates: Certificates,
+    /// None if clients aren't asked for certificates.
+    pub client: Option<ClientCertificates>,
+    pub versions: Versions,
+    /// Where it is written, for messages: `sluice.toml:12`.
+    pub place: Arc<str>,
+}
+
+/// What the listener shows to clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Certificates {
+    /// Made up at start; for development.
+    SelfSigned,
+    /// At least one; the first serves clients that ask for no name, or for one that none has.
+    Files(Vec<CertificateFiles>),
+}
+
+/// A certificate with its chain, and its private key, both PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// What clients have to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificates {
+    /// PEM file of the authorities whose certificates count.
+    pub authorities: PathBuf,
+    /// Whether a client without a certificate is turned away.
+    pub required: bool,
+}
+
+/// Versions of TLS that are spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Versions {
+    #[default]
+    Tls12And13,
+    Tls13,
+}
+
+impl Tls {
+    /// All files that it names.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let certificates = match &self.certificates {
+            Certificates::SelfSigned => &[][..],
+            Certificates::Files(files) => files,
+        };
+        let certificates = certificates.iter().flat_map(|files| [&files.certificate, &files.key]);
+        certificates.chain(self.client.as_ref().map(|client| &client.authorities))
+    }
+
+    /// Whether both ask for the same, wherever that is written.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.certificates, &self.client, self.versions) == (&other.certificates, &other.client, other.versions)
+    }
+}

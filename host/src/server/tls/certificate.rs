@@ -1,0 +1,88 @@
+//! One certificate with its key: read and checked, or made up for development.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use super::TlsError;
+use crate::config::model::CertificateFiles;
+
+/// A certificate that a listener shows, for people and metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// None if it was made up.
+    pub file: Option<PathBuf>,
+    /// The names that clients may ask for, in lower case; wildcards as `*.example.com`.
+    pub names: Vec<String>,
+    /// Seconds since 1970 when it begins to be good, and when it ceases to be.
+    pub not_before: i64,
+    pub not_after: i64,
+}
+
+pub(super) struct Certificate {
+    pub key: Arc<CertifiedKey>,
+    pub shown: Shown,
+}
+
+impl Certificate {
+    pub fn read(
+        files: &CertificateFiles,
+        certificate: &[u8],
+        key: &[u8],
+        provider: &CryptoProvider,
+    ) -> Result<Self, TlsError> {
+        let path = || files.certificate.clone();
+        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate)
+            .collect::<Result<_, _>>()
+            .map_err(|_| TlsError::Malformed(path()))?;
+        let Some(leaf) = chain.first() else { return Err(TlsError::NoCertificate(path())) };
+        let shown = describe(leaf, Some(path())).ok_or_else(|| TlsError::Malformed(path()))?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::NoKey(files.key.clone()))?;
+        let key = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => TlsError::Mismatch { certificate: path(), key: files.key.clone() },
+            rustls::Error::InvalidCertificate(_) => TlsError::Malformed(path()),
+            other => TlsError::Unusable { path: path(), reason: other.to_string() },
+        })?;
+        Ok(Self { key: Arc::new(key), shown })
+    }
+
+    /// For development: nobody trusts it unless told to.
+    pub fn self_signed(names: Vec<String>, provider: &CryptoProvider) -> Result<Self, TlsError> {
+        let failed = |error: String| TlsError::SelfSigned(error);
+        let made = rcgen::generate_simple_self_signed(names).map_err(|error| failed(error.to_string()))?;
+        let leaf = made.cert.der().clone();
+        let shown = describe(&leaf, None).ok_or_else(|| failed("it can't be read back".to_owned()))?;
+        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let key = CertifiedKey::from_der(vec![leaf], key, provider).map_err(|error| failed(error.to_string()))?;
+        Ok(Self { key: Arc::new(key), shown })
+    }
+}
+
+fn describe(leaf: &CertificateDer<'_>, file: Option<PathBuf>) -> Option<Shown> {
+    let (_, parsed) = X509Certificate::from_der(leaf).ok()?;
+    let mut names: Vec<String> = alternative_names(&parsed, |name| match name {
+        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+        _ => None,
+    });
+    if names.is_empty() {
+        // What certificates had before they had lists of names.
+        names.extend(parsed.subject().iter_common_name().filter_map(|name| name.as_str().ok()).map(str::to_lowercase));
+    }
+    let validity = parsed.validity();
+    Some(Shown { file, names, not_before: validity.not_before.timestamp(), not_after: validity.not_after.timestamp() })
+}
+
+/// The subject's alternative names that `show` shows.
+pub(super) fn alternative_names(
+    certificate: &X509Certificate<'_>,
+    show: impl Fn(&GeneralName<'_>) -> Option<String>,
+) -> Vec<String> {
+    let extension = certificate.subject_alternative_name().ok().flatten();
+    extension.map(|extension| extension.value.general_names.iter().filter_map(show).collect()).unwrap_or_default()
+}
