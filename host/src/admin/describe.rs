@@ -9,7 +9,7 @@ use crate::config::model::{
     Balance, Cluster, Destination, HostPattern, Isolation, Match, OnError, Probe, Protocol, Route, ValuePattern,
 };
 use crate::snapshot::Snapshot;
-use crate::snapshot::status::{PluginStatus, Status};
+use crate::snapshot::status::{CertificateStatus, PluginStatus, Status};
 use crate::telemetry::access::is_secret_field;
 use crate::telemetry::metrics::Reload;
 use crate::telemetry::refusals::Refusal;
@@ -23,11 +23,13 @@ pub fn status<S: Source>(source: &S, snapshot: &Snapshot) -> Value {
     let listeners = config.listeners.iter().map(|listener| {
         let address = source.address(&listener.name).unwrap_or(listener.address);
         let (protocol, clusters) = protocol(&listener.protocol, &config.clusters);
+        let certificates = status.certificates.iter().find(|known| known.listener == listener.name).map(certificates);
         json!({
             "name": &*listener.name,
             "address": address.to_string(),
             "protocol": protocol,
             "clusters": clusters,
+            "tls": certificates,
         })
     });
     let problems =
@@ -58,6 +60,21 @@ fn protocol<'a>(protocol: &Protocol, clusters: &'a [Cluster]) -> (&'static str, 
             ("tcp", indexes.iter().filter_map(|index| Some(&*clusters.get(*index)?.name)).collect())
         }
     }
+}
+
+fn certificates(status: &CertificateStatus) -> Value {
+    let shown = status.shown.iter().map(|shown| {
+        json!({
+            "file": shown.file.as_ref().map(|file| file.display().to_string()),
+            "names": shown.names,
+            "not_after": shown.not_after,
+        })
+    });
+    json!({
+        "certificates": shown.collect::<Vec<_>>(),
+        "state": if status.reason.is_some() { "last-good" } else { "serving" },
+        "reason": status.reason,
+    })
 }
 
 pub fn outcome(outcome: Reload, status: &Status) -> Value {

@@ -13,11 +13,11 @@ use tokio::task::{JoinHandle, LocalSet};
 
 use super::sockets::{Key, Share};
 use super::view::Views;
-use crate::config::model::{Listener, Protocol};
+use crate::config::model::{Config, Listener, Protocol};
 use crate::proxy::Proxy;
 use crate::server::{Connections, Entrance, Server, Settings, accept, serve_stream};
-use crate::snapshot::Snapshot;
 use crate::snapshot::thread::ThreadSnapshot;
+use crate::snapshot::{Certificates, Snapshot};
 use crate::tcp::Forwarder;
 use crate::telemetry::access::Writer;
 use crate::telemetry::metrics::Metrics;
@@ -70,7 +70,7 @@ impl Seed {
         while let Some(command) = self.commands.recv().await {
             match command {
                 Command::Publish { version, snapshot, sockets, access, done } => {
-                    let config = snapshot.config().clone();
+                    let (config, certificates) = (snapshot.config().clone(), snapshot.certificates().clone());
                     let view = views.build(version, snapshot, access.as_deref());
                     let serving = match &mut serving {
                         Some(serving) => {
@@ -80,7 +80,7 @@ impl Seed {
                         }
                         none => none.insert(Serving::new(view)),
                     };
-                    serving.listen(&config, sockets, &self.metrics);
+                    serving.listen(&config, &certificates, sockets, &self.metrics);
                     // Their sockets are closed when they have ended.
                     for accepting in serving.stopped.drain(..) {
                         let _ = accepting.await;
@@ -129,9 +129,10 @@ struct Manner {
 }
 
 impl Manner {
-    fn of(listener: &Listener) -> Self {
+    fn of(listener: &Listener, certificates: &Certificates) -> Self {
+        let tls = certificates.get(&listener.name).cloned();
         Self {
-            entrance: Rc::new(Entrance { proxy_protocol: listener.proxy_protocol.clone(), tls: None }),
+            entrance: Rc::new(Entrance { proxy_protocol: listener.proxy_protocol.clone(), tls }),
             is_stream: matches!(listener.protocol, Protocol::Tcp(_)),
         }
     }
@@ -145,7 +146,7 @@ impl Serving {
     }
 
     /// Accept on new sockets, and no more on those whose listener is gone.
-    fn listen(&mut self, config: &crate::config::model::Config, sockets: Share, metrics: &Metrics) {
+    fn listen(&mut self, config: &Config, certificates: &Certificates, sockets: Share, metrics: &Metrics) {
         let mut sockets: HashMap<Key, TcpListener> = sockets.into_iter().collect();
         let wanted: HashSet<Key> = config.listeners.iter().map(Key::of).collect();
         self.leaving.retain(|connections| !connections.is_empty());
@@ -159,7 +160,7 @@ impl Serving {
             let key = Key::of(listener);
             let socket = match self.listening.get(&key) {
                 Some(known) if known.name == listener.name => {
-                    known.manner.replace(Manner::of(listener));
+                    known.manner.replace(Manner::of(listener, certificates));
                     continue;
                 }
                 // Only its name has changed: connections of the old name end, new ones have the new one.
@@ -175,7 +176,7 @@ impl Serving {
             let Some(socket) = socket else { continue };
             let connections = Connections::new(listener.name.clone(), metrics.listener(&listener.name));
             let listening =
-                Listening::start(listener, socket, connections, self.server.clone(), self.forwarder.clone());
+                Listening::start(&listener.name, Manner::of(listener, certificates), socket, connections, self);
             if let Some(renamed) = self.listening.insert(key, listening) {
                 self.leaving.push(renamed.stop(&mut self.stopped));
             }
@@ -200,13 +201,14 @@ impl Serving {
 
 impl Listening {
     fn start(
-        listener: &Listener,
+        name: &Arc<str>,
+        manner: Manner,
         socket: Rc<tokio::net::TcpListener>,
         connections: Rc<Connections>,
-        server: Rc<Server<Proxy>>,
-        forwarder: Rc<Forwarder>,
+        serving: &Serving,
     ) -> Self {
-        let manner = Rc::new(RefCell::new(Manner::of(listener)));
+        let (server, forwarder) = (serving.server.clone(), serving.forwarder.clone());
+        let manner = Rc::new(RefCell::new(manner));
         let accepting = {
             let (socket, connections, manner) = (socket.clone(), connections.clone(), manner.clone());
             tokio::task::spawn_local(async move {
@@ -221,7 +223,7 @@ impl Listening {
                 .await;
             })
         };
-        Self { name: listener.name.clone(), manner, connections, socket, accepting }
+        Self { name: name.clone(), manner, connections, socket, accepting }
     }
 
     /// Accept no more, and ask the connections to end.

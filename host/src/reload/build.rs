@@ -13,6 +13,7 @@ use std::sync::Arc;
 use fixed::Fixed;
 use read::{Read, read};
 
+use super::certificates::Store;
 use super::changes;
 use super::choose::{Choice, NoVersion, Refused, Sources, dropped_plugin, needed};
 use super::components::{Components, Version};
@@ -23,6 +24,7 @@ use super::watch::Watched;
 use crate::config::Problem;
 use crate::config::model::Config;
 use crate::plugin::wasm::{HostError, Options, PluginHost};
+use crate::server::tls::Shown;
 use crate::snapshot::status::{ConfigurationStatus, Status};
 use crate::snapshot::{Conflict, Snapshot};
 use crate::telemetry::metrics::{Metrics, Reload};
@@ -62,6 +64,7 @@ pub struct Builder {
     metrics: Arc<Metrics>,
     last_good: Option<LastGood>,
     components: Components,
+    certificates: Store,
     /// What the configuration was made from when it was last read.
     read: Option<Read>,
     /// A configuration that is right by itself, but not with the components or addresses as they were.
@@ -144,6 +147,7 @@ impl Builder {
         Ok(Self {
             path: path.to_owned(),
             components: Components::new(host.clone()),
+            certificates: Store::default(),
             host,
             metrics,
             last_good: None,
@@ -226,8 +230,9 @@ impl Builder {
         }
     }
 
-    /// Bring the components up to date that any of these configurations needs.
+    /// Bring the certificates and components up to date that any of these configurations needs.
     fn refresh(&mut self, configs: &[&Config], unsettled: &BTreeSet<PathBuf>) {
+        self.certificates.refresh(configs, unsettled);
         // The last one decides about files that nothing names.
         let Some(directory) = configs.last().map(|config| config.plugins.directory.clone()) else { return };
         let mut used: BTreeMap<&Path, BTreeSet<PathBuf>> = BTreeMap::new();
@@ -267,16 +272,19 @@ impl Builder {
                 Err(NoVersion(problem)) => problems.push(problem),
             }
         }
-        if !problems.is_empty() {
-            return Err(problems);
-        }
+        let certificates = match self.certificates.choose(config) {
+            Ok(certificates) if problems.is_empty() => Arc::new(certificates),
+            Ok(_) => return Err(problems),
+            Err(refused) => return Err([problems, refused].concat()),
+        };
         let previous = self.running.as_ref().map(|running| &*running.snapshot);
         loop {
             let plugins = choices.iter().map(|(name, choice)| (name.clone(), choice.entry.clone())).collect();
-            let conflicts = match Snapshot::build(config.clone(), plugins, previous, &self.metrics) {
-                Ok(snapshot) => return Ok(Assembled { choices, snapshot }),
-                Err(conflicts) => conflicts,
-            };
+            let conflicts =
+                match Snapshot::build(config.clone(), plugins, certificates.clone(), previous, &self.metrics) {
+                    Ok(snapshot) => return Ok(Assembled { choices, snapshot }),
+                    Err(conflicts) => conflicts,
+                };
             if !go_back(&sources, config, &mut choices, &conflicts) {
                 return Err(conflicts.into_iter().map(|conflict| conflict.problem).collect());
             }
@@ -300,6 +308,7 @@ impl Builder {
             let fixed = self.running.take().map_or_else(|| Fixed::of(&config), |running| running.fixed);
             self.running = Some(Running { snapshot: snapshot.clone(), digest, fixed });
             self.metrics.published();
+            self.metrics.certificates(expiries(&snapshot));
             self.keep(&choices, &config);
             published = Some(snapshot);
         }
@@ -341,6 +350,8 @@ impl Builder {
         }
         for config in configs {
             let directory = &config.plugins.directory;
+            let certificates = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+            watched.files.extend(certificates.flat_map(|tls| tls.files()).cloned());
             watched.files.extend(config.plugin.iter().map(|plugin| directory.join(&plugin.component)));
             watched.directories.push(directory.clone());
         }
@@ -372,14 +383,25 @@ impl Builder {
             let plugin = dropped_plugin(&stem.into(), &config.plugins.directory);
             plugins.push(report::describe_unused(&plugin, version));
         }
-        Status { configuration, plugins }
+        Status { configuration, plugins, certificates: self.certificates.describe(config) }
     }
 }
 
 /// Whether nothing would change by replacing one with the other.
 fn same(running: &Snapshot, next: &Snapshot) -> bool {
     let entries = |snapshot: &Snapshot| snapshot.plugins().values().map(Arc::as_ptr).collect::<Vec<_>>();
-    Arc::ptr_eq(running.config(), next.config()) && entries(running) == entries(next)
+    let certificates = |snapshot: &Snapshot| snapshot.certificates().values().map(Arc::as_ptr).collect::<Vec<_>>();
+    Arc::ptr_eq(running.config(), next.config())
+        && entries(running) == entries(next)
+        && certificates(running) == certificates(next)
+}
+
+/// When certificates cease to be good: listener, name, seconds since 1970.
+fn expiries(snapshot: &Snapshot) -> Vec<(Arc<str>, String, i64)> {
+    let shown =
+        snapshot.certificates().iter().flat_map(|(listener, tls)| tls.shown.iter().map(move |shown| (listener, shown)));
+    let name = |shown: &Shown| shown.names.first().cloned().unwrap_or_default();
+    shown.map(|(listener, shown)| (Arc::clone(listener), name(shown), shown.not_after)).collect()
 }
 
 /// Let plugins that don't fit their place go back to the version that does. Whether any could.

@@ -1,6 +1,7 @@
 //! From a changed file to a published snapshot: watch, load, check, build, publish.
 
 mod build;
+mod certificates;
 mod changes;
 mod choose;
 mod components;

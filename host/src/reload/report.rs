@@ -28,6 +28,21 @@ pub fn report(before: &Status, now: &Status) -> bool {
     for key in new.needs_restart.iter().filter(|key| !old.needs_restart.contains(key)) {
         tracing::warn!("the change of {key} needs a restart");
     }
+    for listener in &now.certificates {
+        let old = before.certificates.iter().find(|old| old.listener == listener.listener);
+        let name = &*listener.listener;
+        match (&listener.reason, old.and_then(|old| old.reason.as_ref())) {
+            (Some(reason), known) if known != Some(reason) => {
+                refused = true;
+                tracing::error!(listener = name, "{reason}; the LAST GOOD certificates serve on");
+            }
+            (None, Some(_)) => tracing::info!(listener = name, "the certificates are right again"),
+            _ => {}
+        }
+        if old.is_some_and(|old| old.shown != listener.shown) {
+            tracing::info!(listener = name, "new certificates serve");
+        }
+    }
     let old = |plugin: &PluginStatus| {
         before.plugins.iter().find(|other| (&other.name, &other.file) == (&plugin.name, &plugin.file))
     };

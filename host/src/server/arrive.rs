@@ -138,7 +138,7 @@ mod tests {
     async fn a_missing_or_endless_header_is_refused() {
         assert_eq!(pass(&["10.0.0.0/8"], &[b"GET / HTTP/1.1\r\n"]).await, Err(Refused::Malformed));
         assert_eq!(pass(&["10.0.0.0/8"], &[b"PROXY TCP4"]).await, Err(Refused::Gone));
-        let entrance = Entrance { proxy_protocol: vec!["10.0.0.0/8".parse().unwrap()] };
+        let entrance = Entrance { proxy_protocol: vec!["10.0.0.0/8".parse().unwrap()], tls: None };
         let (_client, mut stream) = tokio::io::duplex(10);
         let outcome = entrance.pass(&mut stream, ENDS(), Duration::from_millis(5)).await;
         assert_eq!(outcome, Err(Refused::TimedOut));

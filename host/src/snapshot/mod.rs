@@ -15,11 +15,15 @@ pub use plugin::PluginEntry;
 use crate::config::model::{Config, Destination};
 use crate::fields::Pseudonym;
 use crate::route::Table;
+use crate::server::tls::Tls;
 use crate::telemetry::metrics::{Metrics, RouteMetrics, SnapshotLife};
 use crate::upstream::Cluster;
 
 /// Plugins by name.
 pub type Plugins = BTreeMap<Arc<str>, Arc<PluginEntry>>;
+
+/// What the connections of listeners with TLS begin with, by name of the listener.
+pub type Certificates = BTreeMap<Arc<str>, Arc<Tls>>;
 
 /// What serves.
 pub struct Snapshot {
@@ -27,6 +31,7 @@ pub struct Snapshot {
     pseudonym: Pseudonym,
     table: Arc<Table>,
     plugins: Plugins,
+    certificates: Arc<Certificates>,
     /// By index of the configuration's clusters.
     clusters: Vec<Arc<Cluster>>,
     /// By index of the configuration's routes.
@@ -44,6 +49,7 @@ impl Snapshot {
     pub fn build(
         config: Arc<Config>,
         plugins: Plugins,
+        certificates: Arc<Certificates>,
         previous: Option<&Self>,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, Vec<Conflict>> {
@@ -62,7 +68,7 @@ impl Snapshot {
                 config.routes.iter().map(|route| metrics.route(&route.name)).collect(),
             ),
         };
-        Ok(Self { config, pseudonym, table, plugins, clusters, routes, _life: metrics.snapshot_lives() })
+        Ok(Self { config, pseudonym, table, plugins, certificates, clusters, routes, _life: metrics.snapshot_lives() })
     }
 
     pub fn config(&self) -> &Arc<Config> {
@@ -80,6 +86,10 @@ impl Snapshot {
 
     pub fn plugins(&self) -> &Plugins {
         &self.plugins
+    }
+
+    pub fn certificates(&self) -> &Arc<Certificates> {
+        &self.certificates
     }
 
     /// By index of the configuration's clusters.

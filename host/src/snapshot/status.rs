@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::config::model::Isolation;
 use crate::config::{Problem, model::OnError};
+use crate::server::tls::Shown;
 
 /// The state of everything that can be changed while the gateway runs.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -13,6 +14,18 @@ pub struct Status {
     pub configuration: ConfigurationStatus,
     /// Configured plugins in the order of the configuration, then dropped ones by name.
     pub plugins: Vec<PluginStatus>,
+    /// Of listeners with TLS, in the order of the configuration.
+    pub certificates: Vec<CertificateStatus>,
+}
+
+/// The certificates of one listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateStatus {
+    pub listener: Arc<str>,
+    /// Those that serve.
+    pub shown: Vec<Shown>,
+    /// Why the files aren't what serves, if they aren't.
+    pub reason: Option<String>,
 }
 
 /// The state of the configuration.
@@ -76,6 +89,7 @@ impl Status {
     /// Files that are refused now.
     pub fn refused(&self) -> usize {
         let plugins = self.plugins.iter().filter(|plugin| plugin.reason.is_some()).count();
-        plugins + usize::from(!self.configuration.problems.is_empty())
+        let certificates = self.certificates.iter().filter(|listener| listener.reason.is_some()).count();
+        plugins + certificates + usize::from(!self.configuration.problems.is_empty())
     }
 }

@@ -39,6 +39,8 @@ pub struct Metrics {
     published_at: AtomicU64,
     /// Files that are refused now.
     refused_files: AtomicU64,
+    /// When certificates cease to be good: listener, name, seconds since 1970.
+    certificates: Mutex<Vec<(Arc<str>, String, i64)>>,
     refusals: Arc<Refusals>,
     reload_records: ReloadRecords,
     timeline: Timeline,
@@ -84,6 +86,12 @@ impl Metrics {
     pub fn published(&self) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.published_at.store(now.as_secs(), Ordering::Relaxed);
+    }
+
+    /// The certificates that listeners show from now on: listener, name, and when they cease to be good in seconds
+    /// since 1970.
+    pub fn certificates(&self, expiries: Vec<(Arc<str>, String, i64)>) {
+        *self.certificates.lock().unwrap_or_else(PoisonError::into_inner) = expiries;
     }
 
     /// How many files are refused now.
@@ -329,7 +337,7 @@ impl ListenerMetrics {
         ConnectionLife(self.clone())
     }
 
-    /// A connection was closed before it could be served: `proxy-protocol`, `timeout`,
+    /// A connection was closed before it could be served: `proxy-protocol`, `timeout`, `tls`, `client-certificate`,
     /// `incomplete` (it ended before it said which cluster it wants), `no-cluster` or `upstream`.
     pub fn refused(&self, reason: &'static str) {
         self.refused.find(reason, "other").add(1);

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::{Error, Write as _};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
@@ -136,6 +136,12 @@ impl Families {
         let help = "Connections closed before they could be served";
         self.add("sluice_connections_refused", help, None, Samples::Counter(refused));
         self.add("sluice_connections_open", "Connections open now", None, Samples::Gauge(open));
+        let certificates = metrics.certificates.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let expiries = certificates.into_iter().map(|(listener, name, at)| {
+            (vec![("listener".into(), listener.to_string()), ("name".into(), name)], Number::Real(at as f64))
+        });
+        let help = "When certificates of listeners cease to be good, in seconds since 1970";
+        self.add("sluice_certificate_expiry", help, Some(Unit::Seconds), Samples::Gauge(expiries.collect()));
     }
 
     fn plugins(&mut self, metrics: &Metrics) {
