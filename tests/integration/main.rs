@@ -17,4 +17,5 @@ mod readme;
 mod reload;
 mod repository;
 mod strictness;
+mod tls;
 mod tokens;

@@ -17,7 +17,6 @@ pub use cluster::{
     Balance, Cluster, ClusterLimits, Endpoint, HashKey, HealthCheck, OutlierDetection, Probe, Retries, Statuses,
     Sticky, Timeouts,
 };
-pub use cluster::{Balance, Cluster, Endpoint, HashKey, HealthCheck, Sticky, Timeouts};
 pub use tls::{CertificateFiles, Certificates, ClientCertificates, Tls, Versions};
 
 /// One whole configuration.

@@ -84,6 +84,7 @@ pub async fn explain_request(options: &Options, question: Question) -> Result<Ex
         peer: SocketAddr::new(question.client.unwrap_or(Ipv4Addr::LOCALHOST.into()), 0),
         local: listener.address,
         scheme: if question.url.scheme_str() == Some("https") { "https" } else { "http" },
+        tls: None,
     };
     let story = LocalSet::new()
         .run_until(async {

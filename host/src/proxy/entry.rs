@@ -17,6 +17,7 @@ use crate::fields::{remove_client_fields, remove_hop_by_hop, set_forwarding};
 use crate::plugin::exchange::{Exchange, RequestHead};
 use crate::route::{Outcome, RouteRequest, check_query, normalize};
 use crate::server::Refusal;
+use crate::server::tls::Facts;
 use crate::snapshot::thread::{ThreadRoute, ThreadSnapshot};
 use crate::telemetry::trail::Trail;
 
@@ -93,7 +94,7 @@ pub(super) fn admit(
         identity: None,
         identified_by: None,
         captures,
-        attributes: Vec::new(),
+        attributes: connection.tls.as_deref().map(Facts::attributes).unwrap_or_default(),
         states: Vec::new(),
         calls: Vec::new(),
         deadline: None,

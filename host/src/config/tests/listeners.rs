@@ -1,7 +1,7 @@
 //! `[[listener]]`
 
 use super::*;
-use crate::config::model::{HostPattern, Protocol};
+use crate::config::model::{Certificates, HostPattern, Protocol, Versions};
 
 fn listener(name: &str, rest: &str) -> String {
     format!("[[listener]]\nname = \"{name}\"\n{rest}\n")
@@ -85,8 +85,8 @@ fn what_belongs_to_streams_alone_is_refused_elsewhere() {
 #[test]
 fn what_comes_later_is_refused_by_name() {
     assert_refused(
-        read(&listener("a", "address = \"127.0.0.1:1\"\ntls = \"self-signed\"")),
-        &["sluice.toml:4: listener \"a\": \"tls\" is not supported in this version; remove it"],
+        read(&listener("a", "address = \"127.0.0.1:1\"\ntls = { acme = true, certificate = \"c\", key = \"k\" }")),
+        &["sluice.toml:4: listener \"a\": tls: \"acme\" is not supported in this version; remove it"],
     );
     assert!(read(&listener("a", "address = \"127.0.0.1:1\"\nprotocol = \"http\"")).is_ok());
     assert_refused(
@@ -130,5 +130,52 @@ fn missing_keys_are_shown_with_an_example() {
             "sluice.toml:1: listener: missing key \"name\"; add name = \"public\"",
             "sluice.toml:1: listener: missing key \"address\"; add address = \"127.0.0.1:8080\"",
         ],
+    );
+}
+
+#[test]
+fn tls_names_files_relative_to_the_configuration() {
+    let tls = |text: &str| {
+        let config = read(&listener("a", &format!("address = \"127.0.0.1:1\"\ntls = {text}"))).unwrap();
+        config.listeners[0].tls.clone().unwrap()
+    };
+    let own = tls("\"self-signed\"");
+    assert_eq!((own.certificates, own.client, own.versions), (Certificates::SelfSigned, None, Versions::Tls12And13));
+    let one = tls("{ certificate = \"a.pem\", key = \"/k/a.key\", client_ca = \"ca.pem\", min_version = \"1.3\" }");
+    let Certificates::Files(files) = &one.certificates else { panic!("{one:?}") };
+    assert!(files[0].certificate.is_absolute() && files[0].certificate.ends_with("a.pem"));
+    assert_eq!(files[0].key, std::path::Path::new("/k/a.key"));
+    assert!(one.client.as_ref().is_some_and(|client| client.required));
+    assert_eq!(one.versions, Versions::Tls13);
+    assert_eq!(one.files().count(), 3);
+    let several = tls(
+        "{ certificates = [{ certificate = \"a\", key = \"b\" }, { certificate = \"c\", key = \"d\" }], client_ca = \"e\", client_auth = \"optional\" }",
+    );
+    assert_eq!(several.files().count(), 5);
+    assert!(several.client.is_some_and(|client| !client.required));
+}
+
+#[test]
+fn tls_is_whole_or_refused() {
+    let refused = |text: &str, message: &str| {
+        let text = listener("a", &format!("address = \"127.0.0.1:1\"\ntls = {text}"));
+        assert_refused(read(&text), &[&format!("sluice.toml:4: listener \"a\": {message}")]);
+    };
+    refused("{ certificate = \"a\" }", "tls: missing key \"key\"; add key = \"FILE\"");
+    refused(
+        "\"selfsigned\"",
+        "tls: expected a table or \"self-signed\", found \"selfsigned\"; write tls = { certificate = \"FILE\", key = \"FILE\" }, or tls = \"self-signed\"",
+    );
+    refused(
+        "{ certificate = \"a\", key = \"b\", client_auth = \"optional\" }",
+        "tls.client_auth: means nothing without client_ca; add client_ca = \"FILE\", or remove it",
+    );
+    refused(
+        "{ certificates = [] }",
+        "tls.certificates: expected at least one; write certificates = [{ certificate = \"FILE\", key = \"FILE\" }]",
+    );
+    refused(
+        "{ certificate = \"a\", key = \"b\", min_version = \"1.1\" }",
+        "tls.min_version: expected \"1.2\" or \"1.3\", found \"1.1\"; valid: 1.2, 1.3",
     );
 }

@@ -7,10 +7,9 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::TlsError;
+use super::x509::{Name, X509};
 use crate::config::model::CertificateFiles;
 
 /// A certificate that a listener shows, for people and metrics.
@@ -65,24 +64,15 @@ impl Certificate {
 }
 
 fn describe(leaf: &CertificateDer<'_>, file: Option<PathBuf>) -> Option<Shown> {
-    let (_, parsed) = X509Certificate::from_der(leaf).ok()?;
-    let mut names: Vec<String> = alternative_names(&parsed, |name| match name {
-        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+    let X509 { names, common_names, not_before, not_after, .. } = X509::read(leaf)?;
+    let dns = names.iter().filter_map(|name| match name {
+        Name::Dns(name) => Some(name.to_ascii_lowercase()),
         _ => None,
     });
+    let mut names: Vec<String> = dns.collect();
     if names.is_empty() {
         // What certificates had before they had lists of names.
-        names.extend(parsed.subject().iter_common_name().filter_map(|name| name.as_str().ok()).map(str::to_lowercase));
+        names = common_names.iter().map(|name| name.to_lowercase()).collect();
     }
-    let validity = parsed.validity();
-    Some(Shown { file, names, not_before: validity.not_before.timestamp(), not_after: validity.not_after.timestamp() })
-}
-
-/// The subject's alternative names that `show` shows.
-pub(super) fn alternative_names(
-    certificate: &X509Certificate<'_>,
-    show: impl Fn(&GeneralName<'_>) -> Option<String>,
-) -> Vec<String> {
-    let extension = certificate.subject_alternative_name().ok().flatten();
-    extension.map(|extension| extension.value.general_names.iter().filter_map(show).collect()).unwrap_or_default()
+    Some(Shown { file, names, not_before, not_after })
 }

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use rustls::ServerConnection;
 use sha2::{Digest as _, Sha256};
-use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::certificate::alternative_names;
+use super::x509::{Name, X509};
 
 /// Facts of a connection over TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +21,7 @@ pub struct Facts {
 /// Whom a client's certificate names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
-    /// `CN=alice, O=Example`
+    /// `CN=alice,O=Example`, as RFC 4514 writes names
     pub subject: String,
     pub issuer: String,
     /// Alternative names: `DNS:a.example.com`, `URI:spiffe://…`, `email:a@example.com`.
@@ -49,25 +47,44 @@ impl Facts {
     }
 }
 
+impl Facts {
+    /// What plugins may read of a verified client, as attributes. Without a dot in their names, so that no plugin can
+    /// publish one of them.
+    pub fn attributes(&self) -> Vec<(String, String)> {
+        let Some(client) = &self.client else { return Vec::new() };
+        let ClientCertificate { subject, issuer, names, serial, fingerprint } = client;
+        [
+            ("client-certificate-subject", subject.clone()),
+            ("client-certificate-issuer", issuer.clone()),
+            ("client-certificate-names", names.join(", ")),
+            ("client-certificate-serial", serial.clone()),
+            ("client-certificate-fingerprint", fingerprint.clone()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+}
+
 impl ClientCertificate {
     fn read(der: &[u8]) -> Option<Self> {
-        let (_, parsed) = X509Certificate::from_der(der).ok()?;
+        let X509 { serial, issuer, subject, names, .. } = X509::read(der)?;
+        let names = names.iter().map(|name| match name {
+            Name::Dns(name) => format!("DNS:{name}"),
+            Name::Uri(name) => format!("URI:{name}"),
+            Name::Email(name) => format!("email:{name}"),
+        });
+        let names = names.collect();
         Some(Self {
-            subject: parsed.subject().to_string(),
-            issuer: parsed.issuer().to_string(),
-            names: alternative_names(&parsed, |name| match name {
-                GeneralName::DNSName(name) => Some(format!("DNS:{name}")),
-                GeneralName::URI(name) => Some(format!("URI:{name}")),
-                GeneralName::RFC822Name(name) => Some(format!("email:{name}")),
-                _ => None,
-            }),
-            serial: hexadecimal(parsed.raw_serial()),
+            subject,
+            issuer,
+            names,
+            serial: hexadecimal(serial),
             fingerprint: hexadecimal(&Sha256::digest(der)),
         })
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         // Writing to a string doesn't fail.

@@ -7,6 +7,7 @@ mod handshake;
 mod resolver;
 #[cfg(test)]
 mod tests;
+mod x509;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
