@@ -176,6 +176,6 @@ fn tls_is_whole_or_refused() {
     );
     refused(
         "{ certificate = \"a\", key = \"b\", min_version = \"1.1\" }",
-        "tls.min_version: expected \"1.2\" or \"1.3\", found \"1.1\"; valid: 1.2, 1.3",
+        "tls.min_version: expected \"1.2\" or \"1.3\", found \"1.1\"; did you mean \"1.2\"? (valid: 1.2, 1.3)",
     );
 }
