@@ -1,6 +1,7 @@
 //! Tests of the whole gateway, as clients, operators and upstream servers see it.
 
 mod admin;
+mod authoring;
 mod check;
 mod dashboard;
 mod destinations;

@@ -10,7 +10,7 @@ use sluice::plugin::wasm::{self, Inspection, MAX_BYTES};
 use super::fail;
 
 /// Capabilities that are granted by name.
-const BY_NAME: [&str; 4] = ["clock", "random", "kv", "limiter"];
+const BY_NAME: [&str; 6] = ["clock", "random", "kv", "limiter", "metrics", "crypto"];
 
 pub fn inspect(path: &Path) -> ExitCode {
     let mut bytes = Vec::new();

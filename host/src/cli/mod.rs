@@ -6,7 +6,9 @@
 mod check;
 mod explain;
 mod inspect;
+mod new;
 mod run;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -86,6 +88,19 @@ enum Plugin {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Make a project that builds a plugin
+    New(new::New),
+    /// Run a plugin in the real host on written cases, and show what differs
+    Test {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The cases
+        #[arg(value_name = "CASES", default_value = "cases.toml")]
+        cases: PathBuf,
+        /// Run each case so many times in the same instances
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        repeat: u32,
+    },
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -132,6 +147,13 @@ pub fn main() -> ExitCode {
             }
         }
         Command::Plugin(Plugin::Inspect { file }) => inspect::inspect(&file),
+        Command::Plugin(Plugin::New(args)) => new::new(&args),
+        Command::Plugin(Plugin::Test { file, cases, repeat }) => {
+            if let Err(error) = log::start(log::Format::Text) {
+                return fail(error);
+            }
+            test::test(&file, &cases, repeat)
+        }
     }
 }
 
@@ -170,6 +192,9 @@ mod tests {
             "sluice schema",
             "sluice completions bash",
             "sluice man",
+            "sluice plugin new hello --lang rust --role filter --grant clock --grant kv",
+            "sluice plugin test a.wasm",
+            "sluice plugin test a.wasm b.toml --repeat 20",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }

@@ -1,0 +1,104 @@
+//! The files that projects are made of, as they were when this program was built.
+
+/// A file's path in a project, and its text.
+pub type File = (&'static str, &'static str);
+
+macro_rules! files {
+    ($folder:literal: $($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../", $folder, "/", $name)))),*]
+    };
+}
+
+/// The contract.
+pub const WIT: &[File] = files!("../wit": "types.wit", "hooks.wit", "capabilities.wit", "worlds.wit");
+
+/// What every project has; names are those of the project.
+pub const README: &str = include_str!("../../../templates/common/README.md");
+pub const IGNORE: &str = include_str!("../../../templates/common/gitignore");
+
+/// The cases of each role, by its name.
+pub const CASES: &[File] = files!(
+    "templates/cases": "authenticate.toml", "authorize.toml", "rate-limit.toml", "filter.toml", "aggregate.toml", "balance.toml",
+);
+
+pub const RUST: &[File] = files!(
+    "templates/rust": "Cargo.toml", "build.sh", "authenticate.rs", "authorize.rs", "rate-limit.rs", "filter.rs", "aggregate.rs",
+    "balance.rs",
+);
+
+/// What projects in other languages say of their hooks and imports.
+pub const WORLD: &str = include_str!("../../../templates/wit/plugin.wit");
+
+pub const JAVASCRIPT: &[File] = files!(
+    "templates/javascript": "package.json", "build.sh", "authenticate.js", "authorize.js", "rate-limit.js", "filter.js",
+    "aggregate.js", "balance.js",
+);
+
+/// The helper modules of both.
+pub const SLUICE_JS: &[File] = files!(
+    "templates/javascript/sluice": "index.js", "clock.js", "crypto.js", "http-client.js", "kv.js", "limiter.js", "metrics.js",
+    "random.js",
+);
+
+pub const TYPESCRIPT: &[File] = files!(
+    "templates/typescript": "package.json", "tsconfig.json", "build.sh", "authenticate.ts", "authorize.ts", "rate-limit.ts",
+    "filter.ts", "aggregate.ts", "balance.ts",
+);
+
+/// Their types.
+pub const SLUICE_TS: &[File] = files!(
+    "templates/typescript/sluice": "index.d.ts", "clock.d.ts", "crypto.d.ts", "http-client.d.ts", "kv.d.ts", "limiter.d.ts",
+    "metrics.d.ts", "random.d.ts",
+);
+
+pub const SDK_MANIFEST: &str = include_str!("../../../templates/rust/sdk.toml");
+
+/// The SDK for Rust.
+pub const SDK: &[File] = files!(
+    "../plugin-sdk/src":
+    "balance.rs",
+    "body.rs",
+    "clock.rs",
+    "config.rs",
+    "config/node.rs",
+    "crypto.rs",
+    "decision.rs",
+    "encode.rs",
+    "error.rs",
+    "exchange.rs",
+    "export.rs",
+    "field.rs",
+    "http.rs",
+    "identity.rs",
+    "json.rs",
+    "json/document.rs",
+    "json/pointer.rs",
+    "json/scan.rs",
+    "kv.rs",
+    "lib.rs",
+    "limiter.rs",
+    "local_response.rs",
+    "log.rs",
+    "message.rs",
+    "metrics.rs",
+    "plugin.rs",
+    "random.rs",
+    "template.rs",
+    "template/tests.rs",
+    "template/variable.rs",
+    "test/crypto.rs",
+    "test/edit.rs",
+    "test/exchange.rs",
+    "test/host.rs",
+    "test/limiter.rs",
+    "test/mod.rs",
+    "test/pick.rs",
+    "test/plugin.rs",
+    "test/store.rs",
+    "test/sys.rs",
+    "wasm/bindings.rs",
+    "wasm/exports.rs",
+    "wasm/lift.rs",
+    "wasm/mod.rs",
+    "wasm/sys.rs",
+);

@@ -1,0 +1,104 @@
+//! What a plugin is written in: the files of a project, and what its author has to know.
+
+use clap::ValueEnum;
+
+use super::files::{self, File};
+use super::role::{Capability, Role};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    Rust,
+    #[value(name = "javascript", alias = "js")]
+    JavaScript,
+    #[value(name = "typescript", alias = "ts")]
+    TypeScript,
+}
+
+/// A file of a project and its text.
+pub type Placed = (String, &'static str);
+
+impl Language {
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Rust => "Rust",
+            Self::JavaScript => "JavaScript",
+            Self::TypeScript => "TypeScript",
+        }
+    }
+
+    /// The file that the author changes.
+    pub fn source(self) -> &'static str {
+        match self {
+            Self::Rust => "src/lib.rs",
+            Self::JavaScript => "plugin.js",
+            Self::TypeScript => "plugin.ts",
+        }
+    }
+
+    /// How one more capability is imported.
+    pub fn import(self) -> &'static str {
+        match self {
+            Self::Rust => "`sdk/src/lib.rs`: using a module imports it",
+            Self::JavaScript | Self::TypeScript => {
+                "`wit/plugin.wit` for the import, and `sluice/` for the module that goes with it"
+            }
+        }
+    }
+
+    pub fn notes(self) -> &'static str {
+        match self {
+            Self::Rust => {
+                "The SDK is in `sdk`, in the version of the gateway that made this project; `cargo doc --open -p sluice-plugin` shows it.\n\
+                 `sluice_plugin::test` runs hooks natively, in `cargo test`."
+            }
+            Self::JavaScript | Self::TypeScript => {
+                "It runs in QuickJS, without the interfaces of browsers or Node: no fetch, timers, console, URL or TextEncoder; the modules\n\
+                 in `sluice/` are what there is. An import that the plugin names in `wit/plugin.wit` has to be granted, used or not.\n\
+                 `Date.now()` traps and `Math.random()` is the same in every instance: use `sluice/clock.js` and `sluice/random.js`."
+            }
+        }
+    }
+
+    /// Where each file goes that has words to fill in; one of them is for the role.
+    pub fn files(self, role: Role, _: &[Capability]) -> Vec<Placed> {
+        let (templates, extension) = match self {
+            Self::Rust => (files::RUST, ".rs"),
+            Self::JavaScript => (files::JAVASCRIPT, ".js"),
+            Self::TypeScript => (files::TYPESCRIPT, ".ts"),
+        };
+        let of_role = |stem: &str| files::CASES.iter().any(|(name, _)| name.strip_suffix(".toml") == Some(stem));
+        let mut placed = Vec::new();
+        for (name, text) in templates {
+            match name.strip_suffix(extension) {
+                Some(stem) if stem == role.name() => placed.push((self.source().to_owned(), *text)),
+                Some(stem) if of_role(stem) => {}
+                _ => placed.push(((*name).to_owned(), *text)),
+            }
+        }
+        match self {
+            Self::Rust => placed.push(("sdk/Cargo.toml".into(), files::SDK_MANIFEST)),
+            _ => placed.push(("wit/plugin.wit".into(), files::WORLD)),
+        }
+        placed
+    }
+
+    /// Files that are copied as they are: the contract, and what the project is built on.
+    pub fn libraries(self) -> Vec<Placed> {
+        match self {
+            Self::Rust => [under("wit", files::WIT), under("sdk/src", files::SDK)].concat(),
+            Self::JavaScript => [contract(), under("sluice", files::SLUICE_JS)].concat(),
+            Self::TypeScript => {
+                [contract(), under("sluice", files::SLUICE_JS), under("sluice", files::SLUICE_TS)].concat()
+            }
+        }
+    }
+}
+
+/// The contract where tools look for packages that a world names.
+fn contract() -> Vec<Placed> {
+    under("wit/deps/sluice", files::WIT)
+}
+
+fn under(folder: &str, files: &[File]) -> Vec<Placed> {
+    files.iter().map(|(name, text)| (format!("{folder}/{name}"), *text)).collect()
+}

@@ -1,0 +1,120 @@
+//! What a plugin is for, and what it uses.
+
+use clap::ValueEnum;
+
+/// A role, by the name of its main hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Find out who asks
+    Authenticate,
+    /// Decide whether they may
+    Authorize,
+    /// Decide whether it is too much
+    RateLimit,
+    /// Change requests and answers
+    Filter,
+    /// Make one answer of several services'
+    Aggregate,
+    /// Pick endpoints
+    Balance,
+}
+
+/// What can be granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Capability {
+    Clock,
+    Random,
+    Kv,
+    Limiter,
+    Metrics,
+    Crypto,
+    HttpClient,
+}
+
+impl Role {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Authenticate => "authenticate",
+            Self::Authorize => "authorize",
+            Self::RateLimit => "rate-limit",
+            Self::Filter => "filter",
+            Self::Aggregate => "aggregate",
+            Self::Balance => "balance",
+        }
+    }
+
+    /// The world of the contract that has its hooks.
+    pub fn world(self) -> &'static str {
+        match self {
+            Self::Authenticate => "authenticator",
+            Self::Authorize => "authorizer",
+            Self::RateLimit => "rate-limiter",
+            Self::Filter => "filter",
+            Self::Aggregate => "aggregator",
+            Self::Balance => "balancer",
+        }
+    }
+
+    /// What its first version uses.
+    pub fn capabilities(self) -> &'static [Capability] {
+        match self {
+            Self::RateLimit => &[Capability::Limiter],
+            Self::Aggregate => &[Capability::HttpClient],
+            _ => &[],
+        }
+    }
+
+    /// The line of the configuration that its first version takes.
+    pub fn config(self) -> &'static str {
+        match self {
+            Self::Authenticate => "config = { token = \"open-sesame\", subject = \"alice\" }",
+            Self::Authorize => "config = { admins = [\"alice\"] }",
+            Self::RateLimit => "config = { rate = 100, per_ms = 60_000 }",
+            Self::Filter => "config = { greeting = \"hello\" }",
+            Self::Aggregate | Self::Balance => "",
+        }
+    }
+
+    /// How a configuration uses it.
+    pub fn example(self, name: &str) -> String {
+        match self {
+            Self::Aggregate => format!(
+                "[[route]]\nname = \"overview\"\nmatch = {{ path = \"/overview/{{id}}\" }}\nplugins = [\"{name}\"]\n\n\
+                 [[cluster]]\nname = \"users\"\nendpoints = [\"127.0.0.1:9001\"]\n\n\
+                 [[cluster]]\nname = \"orders\"\nendpoints = [\"127.0.0.1:9002\"]"
+            ),
+            Self::Balance => format!(
+                "[[route]]\nname = \"users\"\nmatch = {{ path = \"/*\" }}\ncluster = \"users\"\n\n\
+                 [[cluster]]\nname = \"users\"\nbalance = {{ plugin = \"{name}\" }}\nendpoints = [\"127.0.0.1:9001\", \"127.0.0.1:9002\"]"
+            ),
+            _ => format!(
+                "[[route]]\nname = \"users\"\nmatch = {{ path = \"/*\" }}\nplugins = [\"{name}\"]\ncluster = \"users\"\n\n\
+                 [[cluster]]\nname = \"users\"\nendpoints = [\"127.0.0.1:9001\"]"
+            ),
+        }
+    }
+}
+
+impl Capability {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Clock => "clock",
+            Self::Random => "random",
+            Self::Kv => "kv",
+            Self::Limiter => "limiter",
+            Self::Metrics => "metrics",
+            Self::Crypto => "crypto",
+            Self::HttpClient => "http-client",
+        }
+    }
+}
+
+/// The value of `grants`.
+pub fn grants(role: Role, capabilities: &[Capability]) -> String {
+    let clusters = if role == Role::Aggregate { "\"users\", \"orders\"" } else { "\"users\"" };
+    let grant = |capability: &Capability| match capability {
+        Capability::HttpClient => format!("{{ http-client = [{clusters}] }}"),
+        capability => format!("\"{}\"", capability.name()),
+    };
+    format!("[{}]", capabilities.iter().map(grant).collect::<Vec<_>>().join(", "))
+}

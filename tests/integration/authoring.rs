@@ -1,0 +1,158 @@
+//! `sluice plugin test` and `sluice plugin new`: what an author of plugins does, in each language whose tools are there.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::harness::components;
+
+/// The roles that projects can have.
+const ROLES: [&str; 6] = ["authenticate", "authorize", "rate-limit", "filter", "aggregate", "balance"];
+
+fn sluice(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(components::program());
+    command.args(arguments).current_dir(folder).env("XDG_CACHE_HOME", folder).env("SLUICE_LOG", "warn");
+    command.output().expect("sluice runs")
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+const CASES: &str = r#"
+[plugin]
+config = { keys = { secret = "alice" } }
+
+[[case]]
+name = "a key identifies"
+request = { headers = { x-api-key = "secret" } }
+expect = { decision = "identified", identity = { subject = "alice" }, request = { headers = { x-api-key = false } } }
+
+[[case]]
+name = "a wrong expectation"
+request = { headers = { x-api-key = "guess" } }
+expect = { decision = "identified", status = 403, headers = { www-authenticate = false } }
+
+[[case]]
+name = "a wrong configuration"
+config = { keys = {} }
+"#;
+
+#[test]
+fn plugin_test_shows_what_differs() {
+    let folder = components::directory();
+    fs::write(folder.path().join("cases.toml"), CASES).unwrap();
+    let plugin = components::plugin("api-key");
+    let output = sluice(folder.path(), &["plugin", "test", plugin.to_str().unwrap(), "--repeat", "50"]);
+    let text = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("ok   a key identifies  (authenticate: identified;"), "{text}");
+    assert!(text.contains(", 50 times)"), "{text}");
+    for line in [
+        "FAIL a wrong expectation",
+        "decision: expected \"identified\", is \"denied\"",
+        "status: expected 403, is 401",
+        "headers.www-authenticate: expected none, is [\"ApiKey header=\\\"x-api-key\\\"\"]",
+        "keys: there must be at least one",
+        "3 cases, 2 failed",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn plugin_test_lends_what_is_granted_and_answers_for_clusters() {
+    let folder = components::directory();
+    let plugin = components::plugin("rate-limit");
+    let cases = "[plugin]\nconfig = { rate = 1, per = \"1h\" }\n[[case]]\nname = \"a\"\n";
+    fs::write(folder.path().join("cases.toml"), cases).unwrap();
+    let refused = sluice(folder.path(), &["plugin", "test", plugin.to_str().unwrap()]);
+    assert!(text(&refused).contains("grants = [\"limiter\"]"), "{}", text(&refused));
+
+    let plugin = components::plugin("aggregate");
+    let cases = r#"
+        [plugin]
+        grants = [{ http-client = ["users"] }]
+        config = { branches = { user = { cluster = "users", path = "/users/{id}" } } }
+        [[case]]
+        name = "asks"
+        request = { captures = { id = "7" } }
+        upstream = [{ cluster = "users", path = "/users/7", body = "{\"name\":\"Ada\"}" }]
+        expect = { status = 200, json = { user = { name = "Ada" } }, sent = ["GET users /users/7"] }
+        [[case]]
+        name = "fails"
+        request = { captures = { id = "7" } }
+        upstream = [{ cluster = "users", error = "unavailable" }]
+        expect = { status = 502 }
+    "#;
+    fs::write(folder.path().join("cases.toml"), cases).unwrap();
+    let passed = sluice(folder.path(), &["plugin", "test", plugin.to_str().unwrap()]);
+    assert!(passed.status.success(), "{}", text(&passed));
+}
+
+#[test]
+fn plugin_new_overwrites_nothing() {
+    let folder = components::directory();
+    fs::create_dir(folder.path().join("hello")).unwrap();
+    for (name, why) in [("hello", "is there already"), ("../x", "can't be a plugin's name")] {
+        let output = sluice(folder.path(), &["plugin", "new", name, "--lang", "rust", "--role", "filter"]);
+        assert!(!output.status.success() && text(&output).contains(why), "{}", text(&output));
+    }
+}
+
+#[test]
+fn projects_in_rust_do_what_their_cases_say() {
+    battery("rust", &["src/lib.rs"]);
+}
+
+#[test]
+fn projects_in_javascript_do_what_their_cases_say() {
+    battery("javascript", &[]);
+}
+
+#[test]
+fn projects_in_typescript_do_what_their_cases_say() {
+    battery("typescript", &[]);
+}
+
+/// Make a project for each role, build it as its README says, and run its cases. Projects whose language takes long
+/// to compile are built one after the other in the first one's folder: there, only `swapped` differs.
+fn battery(language: &str, swapped: &[&str]) {
+    let folder = components::directory();
+    let mut first = None;
+    for role in ROLES {
+        let made = sluice(folder.path(), &["plugin", "new", role, "--lang", language, "--role", role]);
+        assert!(made.status.success(), "{}", text(&made));
+        let project = folder.path().join(role);
+        let place = first.get_or_insert_with(|| project.clone()).clone();
+        if !swapped.is_empty() && place != project {
+            for file in swapped.iter().chain(&["cases.toml"]) {
+                fs::copy(project.join(file), place.join(file)).unwrap();
+            }
+        }
+        let place = if swapped.is_empty() { project } else { place };
+        if language == "rust" {
+            // The very versions that this repository has fetched.
+            fs::copy(components::root().join("Cargo.lock"), place.join("Cargo.lock")).unwrap();
+        }
+        let mut build = Command::new("sh");
+        build.arg("build.sh").current_dir(&place).env("SLUICE_OFFLINE", "1").env("CARGO_NET_OFFLINE", "true");
+        build.env("CARGO_TARGET_DIR", components::root().join("target/projects"));
+        for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
+            build.env_remove(variable);
+        }
+        let built = build.output().expect("sh runs");
+        if built.status.code() == Some(3) {
+            eprintln!("skipped: projects in {language}: {}", String::from_utf8_lossy(&built.stderr).trim());
+            return;
+        }
+        assert!(built.status.success(), "{role} in {language}: {}", text(&built));
+        let file = fs::read_dir(&place).unwrap().find_map(|entry| {
+            let path = entry.unwrap().path();
+            path.extension().is_some_and(|extension| extension == "wasm").then_some(path)
+        });
+        let file = file.unwrap_or_else(|| panic!("{role} in {language}: no component"));
+        let tested = sluice(&place, &["plugin", "test", file.to_str().unwrap(), "--repeat", "200"]);
+        assert!(tested.status.success(), "{role} in {language}:\n{}", text(&tested));
+    }
+}
