@@ -115,6 +115,11 @@ fn projects_in_typescript_do_what_their_cases_say() {
     battery("typescript", &[]);
 }
 
+#[test]
+fn projects_in_python_do_what_their_cases_say() {
+    battery("python", &["plugin.py", "wit/plugin.wit"]);
+}
+
 /// Make a project for each role, build it as its README says, and run its cases. Projects whose language takes long
 /// to compile are built one after the other in the first one's folder: there, only `swapped` differs.
 fn battery(language: &str, swapped: &[&str]) {

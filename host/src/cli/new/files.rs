@@ -51,6 +51,17 @@ pub const SLUICE_TS: &[File] = files!(
     "metrics.d.ts", "random.d.ts",
 );
 
+pub const PYTHON: &[File] = files!(
+    "templates/python": "app.py", "build.sh", "authenticate.py", "authorize.py", "rate-limit.py", "filter.py", "aggregate.py",
+    "balance.py",
+);
+
+/// The helper package.
+pub const SLUICE_PY: &[File] = files!(
+    "templates/python/sluice": "__init__.py", "clock.py", "crypto.py", "http_client.py", "kv.py", "limiter.py", "metrics.py",
+    "random.py",
+);
+
 pub const SDK_MANIFEST: &str = include_str!("../../../templates/rust/sdk.toml");
 
 /// The SDK for Rust.
@@ -96,6 +107,7 @@ pub const SDK: &[File] = files!(
     "test/plugin.rs",
     "test/store.rs",
     "test/sys.rs",
+    "wasm/alloc.rs",
     "wasm/bindings.rs",
     "wasm/exports.rs",
     "wasm/lift.rs",

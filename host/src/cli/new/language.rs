@@ -12,6 +12,7 @@ pub enum Language {
     JavaScript,
     #[value(name = "typescript", alias = "ts")]
     TypeScript,
+    Python,
 }
 
 /// A file of a project and its text.
@@ -23,6 +24,7 @@ impl Language {
             Self::Rust => "Rust",
             Self::JavaScript => "JavaScript",
             Self::TypeScript => "TypeScript",
+            Self::Python => "Python",
         }
     }
 
@@ -32,6 +34,7 @@ impl Language {
             Self::Rust => "src/lib.rs",
             Self::JavaScript => "plugin.js",
             Self::TypeScript => "plugin.ts",
+            Self::Python => "plugin.py",
         }
     }
 
@@ -39,7 +42,7 @@ impl Language {
     pub fn import(self) -> &'static str {
         match self {
             Self::Rust => "`sdk/src/lib.rs`: using a module imports it",
-            Self::JavaScript | Self::TypeScript => {
+            Self::JavaScript | Self::TypeScript | Self::Python => {
                 "`wit/plugin.wit` for the import, and `sluice/` for the module that goes with it"
             }
         }
@@ -56,6 +59,12 @@ impl Language {
                  in `sluice/` are what there is. An import that the plugin names in `wit/plugin.wit` has to be granted, used or not.\n\
                  `Date.now()` traps and `Math.random()` is the same in every instance: use `sluice/clock.js` and `sluice/random.js`."
             }
+            Self::Python => {
+                "It runs in CPython, all of it in the component: 18 MB, and some seconds to compile when the gateway first sees it. Import\n\
+                 modules at the top of a file only. An import that the plugin names in `wit/plugin.wit` has to be granted, used or not.\n\
+                 There are no files and sockets, `time.time()` traps and `random` has the same seed in every instance: use `sluice.clock`,\n\
+                 `sluice.random` and, instead of `print`, `sluice.log`."
+            }
         }
     }
 
@@ -65,6 +74,7 @@ impl Language {
             Self::Rust => (files::RUST, ".rs"),
             Self::JavaScript => (files::JAVASCRIPT, ".js"),
             Self::TypeScript => (files::TYPESCRIPT, ".ts"),
+            Self::Python => (files::PYTHON, ".py"),
         };
         let of_role = |stem: &str| files::CASES.iter().any(|(name, _)| name.strip_suffix(".toml") == Some(stem));
         let mut placed = Vec::new();
@@ -90,6 +100,7 @@ impl Language {
             Self::TypeScript => {
                 [contract(), under("sluice", files::SLUICE_JS), under("sluice", files::SLUICE_TS)].concat()
             }
+            Self::Python => [contract(), under("sluice", files::SLUICE_PY)].concat(),
         }
     }
 }

@@ -272,7 +272,8 @@ impl Cases {
 
     fn parse(text: &str) -> Result<Self, String> {
         let cases: Self = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(0, |span| text.get(..span.start).unwrap_or(text).lines().count().max(1));
+            let before = |span: std::ops::Range<usize>| text.get(..span.start).unwrap_or(text).matches('\n').count();
+            let line = error.span().map_or(0, |span| before(span) + 1);
             format!("line {line}: {}", error.message())
         })?;
         for reserved in ["name", "component"] {

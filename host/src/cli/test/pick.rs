@@ -34,12 +34,12 @@ impl View for Endpoints<'_> {
     fn get(&self, index: usize) -> Option<EndpointView<'_>> {
         let endpoint = self.0.get(index)?;
         Some(EndpointView {
-            address: endpoint.address.as_deref().unwrap_or("192.0.2.2:80"),
             weight: endpoint.weight,
             in_flight: endpoint.in_flight,
             latency_us: endpoint.latency_us,
             healthy: endpoint.healthy,
             failures: endpoint.failures,
+            ..EndpointView::new(endpoint.address.as_deref().unwrap_or("192.0.2.2:80"))
         })
     }
 }

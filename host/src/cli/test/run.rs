@@ -127,7 +127,7 @@ impl Prepared {
 
 fn status(code: u16) -> Result<StatusCode, String> {
     match StatusCode::from_u16(code) {
-        Ok(status) if code >= 200 && code <= 599 => Ok(status),
+        Ok(status) if (200..=599).contains(&code) => Ok(status),
         _ => Err("must be within 200 and 599".into()),
     }
 }

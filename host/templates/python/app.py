@@ -1,0 +1,15 @@
+"""Where componentize-py begins. plugin.py is the file to change."""
+
+from sluice import (  # noqa: F401
+    Aggregate,
+    Authenticate,
+    Authorize,
+    Balance,
+    Lifecycle,
+    OnRequest,
+    OnRequestBody,
+    OnResponse,
+    OnResponseBody,
+    RateLimit,
+)
+import plugin  # noqa: F401
