@@ -3,6 +3,7 @@
 
 mod access;
 mod cluster;
+mod place;
 mod tls;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ pub use cluster::{
     Balance, Cluster, ClusterLimits, Endpoint, HashKey, HealthCheck, OutlierDetection, Probe, Retries, Statuses,
     Sticky, Timeouts,
 };
+pub use place::Place;
 pub use tls::{CertificateFiles, Certificates, ClientCertificates, Tls, Versions};
 
 /// One whole configuration.
@@ -92,7 +94,7 @@ pub struct Listener {
     /// Networks whose connections begin with a PROXY protocol header.
     pub proxy_protocol: Vec<ipnet::IpNet>,
     /// Where the address is written, such as `sluice.toml:12`.
-    pub place: Arc<str>,
+    pub place: Place,
     /// None if connections aren't encrypted.
     pub tls: Option<Tls>,
 }
@@ -132,7 +134,7 @@ pub struct Plugin {
     pub isolation: Isolation,
     pub on_error: OnError,
     /// Where it is written, for messages: `sluice.toml:12`.
-    pub place: Arc<str>,
+    pub place: Place,
 }
 
 /// What a plugin may use.
@@ -228,7 +230,7 @@ pub struct Route {
     /// With a wrong method, try less specific routes instead of answering 405.
     pub fall_through: bool,
     /// Where it is written, for messages.
-    pub place: Arc<str>,
+    pub place: Place,
 }
 
 /// `match = { … }`

@@ -53,7 +53,7 @@ impl Store {
         let place = self.known.iter().position(|known| known.is_of(&listener.name, wanted));
         let mut known = place.map(|place| self.known.swap_remove(place));
         if let Some(known) = &mut known {
-            known.wanted.place = Arc::clone(&wanted.place);
+            known.wanted.place = wanted.place.clone();
         }
         let waits = wanted.files().any(|file| unsettled.contains(file));
         let known = match known {

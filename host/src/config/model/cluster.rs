@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
+use super::Place;
 use crate::proxy_protocol::Version;
 
 /// `[[cluster]]`
@@ -14,7 +15,7 @@ use crate::proxy_protocol::Version;
 pub struct Cluster {
     pub name: Arc<str>,
     /// Where its entry is, such as `sluice.toml:12`.
-    pub place: Arc<str>,
+    pub place: Place,
     pub balance: Balance,
     /// Requests of one session go to one endpoint.
     pub sticky: Option<Sticky>,

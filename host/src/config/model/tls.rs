@@ -1,7 +1,8 @@
 //! TLS of a listener, as resolved. Names files; what is in them is read elsewhere, and again when they change.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+
+use super::Place;
 
 /// `tls` of a listener
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +12,7 @@ pub struct Tls {
     pub client: Option<ClientCertificates>,
     pub versions: Versions,
     /// Where it is written, for messages: `sluice.toml:12`.
-    pub place: Arc<str>,
+    pub place: Place,
 }
 
 /// What the listener shows to clients.

@@ -40,7 +40,7 @@ pub(super) fn route(on: &str, at: &str) -> Route {
         destination: Destination::Chain,
         anonymous: false,
         fall_through: false,
-        place: Arc::from("test.toml:1"),
+        place: "test.toml:1".into(),
     }
 }
 
