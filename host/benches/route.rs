@@ -134,7 +134,7 @@ fn route(host: HostPattern, segments: Vec<Segment>, prefix: bool) -> Route {
         destination: Destination::Chain,
         anonymous: false,
         fall_through: false,
-        place: Arc::from("bench"),
+        place: "bench".into(),
     }
 }
 
