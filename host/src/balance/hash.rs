@@ -113,7 +113,7 @@ mod tests {
     fn hashes_never_change() {
         // Other gateways, maybe of other versions, have to find the same endpoint.
         assert_eq!(hash(b"", 0), 0xf52a_15e9_a9b5_e89b);
-        assert_eq!(hash(b"192.0.2.1:80", 0), hash(b"192.0.2.1:80", 0));
+        assert_eq!(hash(b"192.0.2.1:80", 0), 0x03d1_c7ff_a05d_fa46);
     }
 
     #[test]

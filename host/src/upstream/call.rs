@@ -181,8 +181,7 @@ impl ThreadCluster {
     /// The endpoint that the request's session is with, if it is one to ask.
     fn session(&self, context: &PickContext<'_>) -> Option<usize> {
         let index = self.cluster().sticky()?.find(context.request?)?;
-        let fit = !context.tried.contains(&index) && self.policy.is_candidate(index, self.cluster());
-        fit.then_some(index)
+        (self.fits(index, context) && self.policy.is_candidate(index, self.cluster())).then_some(index)
     }
 }
 

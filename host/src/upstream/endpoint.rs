@@ -12,6 +12,9 @@ use super::peak::Peak;
 /// What a failure counts as in the peak latency: a second.
 const FAILURE_US: u64 = 1_000_000;
 
+/// Thousandths of its weight that count when there is no slow start.
+pub(super) const WHOLE_RAMP: u32 = 1000;
+
 /// What requests fail by, as metrics have it.
 pub(super) const ERRORS: [&str; 4] = ["connect", "timeout", "malformed", "reset"];
 
@@ -50,7 +53,7 @@ impl Endpoint {
             failures: AtomicU32::new(0),
             latency_us: AtomicU64::new(0),
             healthy: AtomicBool::new(true),
-            ramp: AtomicU32::new(1000),
+            ramp: AtomicU32::new(WHOLE_RAMP),
             peak: Peak::default(),
             outlier: Outlier::default(),
             requests: AtomicU64::new(0),
@@ -117,7 +120,7 @@ impl Endpoint {
             _ if self.is_drained() => "drained",
             (false, _) => "unhealthy",
             (true, Some(_)) => "ejected",
-            (true, None) if self.ramp() < 1000 => "warming",
+            (true, None) if self.ramp() < WHOLE_RAMP => "warming",
             (true, None) => "healthy",
         }
     }
@@ -174,6 +177,11 @@ impl Endpoint {
     /// Begin a slow start; the checks' task moves it on.
     pub(super) fn begin_ramp(&self) {
         self.set_ramp(super::slow::FIRST);
+    }
+
+    /// All of its weight counts from now on.
+    pub(super) fn end_ramp(&self) {
+        self.set_ramp(WHOLE_RAMP);
     }
 
     /// Time to the answer's head in microseconds, up at once and down with time; 0 if unknown.

@@ -14,16 +14,18 @@ use super::{outlier, slow};
 use crate::config::model::HealthCheck;
 
 /// Check the endpoints of all clusters that have a health check, for ever; drop the future to stop.
-/// Endpoints of other clusters are set healthy, since nobody else would ever find them well again.
+/// Endpoints of other clusters are set healthy, and get all of their share, since nobody else would ever see to it.
 ///
 /// Runs in any tokio runtime with time and I/O.
 pub async fn run(clusters: Vec<Arc<Cluster>>) {
     let mut checks = JoinSet::new();
     for cluster in clusters {
         checks.spawn(outlier::run(Arc::clone(&cluster)));
-        if let Some(window) = cluster.slow_start() {
-            for member in cluster.members() {
-                checks.spawn(slow::run(Arc::clone(&member.endpoint), window));
+        for member in cluster.members() {
+            match cluster.slow_start() {
+                Some(window) => drop(checks.spawn(slow::run(Arc::clone(&member.endpoint), window))),
+                // One that an earlier configuration began would never end.
+                None => member.endpoint.end_ramp(),
             }
         }
         let Some(check) = cluster.health_check() else {

@@ -175,8 +175,9 @@ pub(super) async fn run(cluster: Arc<Cluster>) {
     loop {
         ticks.tick().await;
         for member in cluster.members() {
+            // Whether first, then until when: who was ejected in between isn't held to an earlier ejection's end.
             let outlier = member.endpoint.outlier();
-            if member.endpoint.age_ms() >= outlier.until.load(Relaxed) {
+            if outlier.why().is_some() && member.endpoint.age_ms() >= outlier.until.load(Relaxed) {
                 readmit(&cluster, member);
             }
         }

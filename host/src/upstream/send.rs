@@ -83,14 +83,21 @@ impl ThreadCluster {
         &self.cluster
     }
 
-    /// An endpoint that wasn't tried, by the policy or, if it insists on one that was, the next one.
+    /// An endpoint that fits, by the policy or, if it insists on one that doesn't, the next one, healthy ones first.
     pub(super) fn pick(&self, context: &PickContext<'_>) -> Option<usize> {
-        // Not even if all others are unhealthy is one asked that was taken out.
-        let serves = |index: usize| self.cluster.members().get(index).is_some_and(|m| !m.endpoint.is_drained());
-        let fits = |index: &usize| serves(*index) && !context.tried.contains(index);
-        self.policy.pick(context, &*self.cluster).filter(fits).or_else(|| {
-            (0..self.cluster.len()).filter(fits).max_by_key(|index| self.cluster.get(*index).map(|e| e.healthy))
+        let picked = self.policy.pick(context, &*self.cluster);
+        picked.filter(|index| self.fits(*index, context)).or_else(|| {
+            let (start, len) = (picked.unwrap_or_default(), self.cluster.len());
+            let around = || (start..len).chain(0..start.min(len)).filter(|index| self.fits(*index, context));
+            let is_healthy = |index: &usize| self.cluster.get(*index).is_some_and(|endpoint| endpoint.healthy);
+            around().find(is_healthy).or_else(|| around().next())
         })
+    }
+
+    /// Whether it serves and wasn't tried. One that an operator took out doesn't, not even if all others are unhealthy.
+    pub(super) fn fits(&self, index: usize, context: &PickContext<'_>) -> bool {
+        let member = self.cluster.members().get(index);
+        member.is_some_and(|member| !member.endpoint.is_drained()) && !context.tried.contains(&index)
     }
 
     /// Try one endpoint. With an error comes the request if another endpoint may have it.

@@ -32,6 +32,8 @@ pub(super) struct Sending {
     body_touched: bool,
     /// Whether any byte went out.
     began: bool,
+    /// Whether it wasn't all sent as soon as it began.
+    waited: bool,
     broken: Option<SendError>,
 }
 
@@ -52,6 +54,7 @@ impl Sending {
         self.tail = b"";
         self.body_touched = false;
         self.began = false;
+        self.waited = false;
         self.broken = None;
         let framing = encode_head(request, &mut self.frame);
         self.data = if let Body::Full(bytes) = request.body() { bytes.clone() } else { Bytes::new() };
@@ -109,12 +112,12 @@ impl Sending {
         }
         let polled = self.poll_all(io, clock, cx);
         match polled {
-            Poll::Ready(Ok(())) => clock.uploaded(!self.body_touched),
+            Poll::Ready(Ok(())) => clock.uploaded(!self.waited),
             Poll::Ready(Err(error)) => {
                 self.broken = Some(error);
                 self.body = None;
             }
-            Poll::Pending => {}
+            Poll::Pending => self.waited = true,
         }
         polled
     }
@@ -276,5 +279,24 @@ mod tests {
             Poll::Ready(())
         })
         .await;
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_has_its_time_after_a_body_that_went_out_slowly() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut reader, _) = listener.accept().await.unwrap();
+        let reading = tokio::spawn(async move { tokio::io::copy(&mut reader, &mut tokio::io::sink()).await });
+        let mut io = Io::new(stream, Rc::default());
+        let mut request = Request::post("/").body(Body::Full(vec![0; 64 << 20].into())).unwrap();
+        let (mut sending, long_ago) = (Sending::default(), Instant::now() - Duration::from_secs(3600));
+        let mut clock = Clock::new(long_ago);
+        clock.begin(&Timeouts::default(), long_ago);
+        sending.begin(&mut request);
+        poll_fn(|cx| sending.poll(&mut io, &mut clock, cx)).await.unwrap();
+        let cut = poll_fn(|cx| Poll::Ready(clock.poll(cx).is_ready())).await;
+        assert!(!cut, "it counts from before the body was sent");
+        drop(io);
+        assert!(reading.await.unwrap().unwrap() > 64 << 20);
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, WHOLE_RAMP};
 
 /// Thousandths of its weight at the beginning.
 pub(super) const FIRST: u32 = 100;
@@ -19,8 +19,8 @@ pub(super) async fn run(endpoint: Arc<Endpoint>, window: Duration) {
     loop {
         step.tick().await;
         let ramp = endpoint.ramp();
-        if ramp < 1000 && endpoint.is_healthy() {
-            endpoint.set_ramp((ramp + (1000 - FIRST) / STEPS).min(1000));
+        if ramp < WHOLE_RAMP && endpoint.is_healthy() {
+            endpoint.set_ramp((ramp + (WHOLE_RAMP - FIRST) / STEPS).min(WHOLE_RAMP));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Whom a cluster has: `endpoints`, or the file that `discovery` names.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -78,9 +79,10 @@ fn discover(entry: &Entry<'_>, node: Node<'_>, surroundings: &Surroundings<'_>) 
         }
     };
     let mut endpoints: Vec<At<Endpoint>> = Vec::new();
+    let mut known = HashSet::new();
     for (number, line) in (1..).zip(text.lines()) {
         let parsed = parse_line(line).and_then(|endpoint| match &endpoint {
-            Some(new) if endpoints.iter().any(|known| known.value.address == new.address) => {
+            Some(new) if !known.insert(new.address) => {
                 Err((format!("{} is there twice", new.address), "remove one of the two"))
             }
             _ => Ok(endpoint),

@@ -7,6 +7,7 @@ use http::header;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::balance::{PickContext, Policy, View};
 use crate::upstream::{Cluster, health};
 
 /// An endpoint that answers with its name.
@@ -74,6 +75,73 @@ fn a_session_stays_until_its_endpoint_is_not_well() {
         assert!(moved.is_some_and(|moved| !moved.starts_with(cookie)), "the session is with another one now");
         let (_, made_up) = ask(&cluster, Some("at=127.0.0.1:80")).await;
         assert!(made_up.is_some(), "a cookie that names nobody is replaced");
+    });
+}
+
+#[test]
+fn a_session_leaves_an_endpoint_that_was_taken_out_even_if_the_others_are_unhealthy() {
+    on_thread(async {
+        let config = model::Cluster {
+            endpoints: vec![named("a").await.into(), named("b").await.into()],
+            sticky: Some(model::Sticky { cookie: "at".into(), max_age: None, secure: false }),
+            ..model::Cluster::default()
+        };
+        let cluster = on_cluster(&config, None);
+        let (first, set) = ask(&cluster, None).await;
+        let cookie = set.as_deref().and_then(|set| set.split(';').next());
+        for member in cluster.cluster().members() {
+            member.endpoint.set_healthy(false);
+        }
+        assert_eq!(ask(&cluster, cookie).await.0, first, "none is healthy, so all are asked");
+        cluster.cluster().members()[usize::from(first == "b")].endpoint.set_drained(true);
+        for _ in 0..4 {
+            assert_ne!(ask(&cluster, cookie).await.0, first);
+        }
+    });
+}
+
+/// Insists on the first endpoint.
+struct Stubborn;
+
+impl Policy for Stubborn {
+    fn pick(&self, _: &PickContext<'_>, _: &dyn View) -> Option<usize> {
+        Some(0)
+    }
+}
+
+#[test]
+fn what_a_policy_insists_on_and_cannot_have_falls_to_the_next_one() {
+    on_thread(async {
+        let endpoints = vec![nobody().await.into(), named("b").await.into(), named("c").await.into()];
+        let config = model::Cluster { endpoints, ..model::Cluster::default() };
+        let cluster = Arc::new(Cluster::new(&config, None, Arc::default()));
+        let cluster = ThreadCluster::new(cluster, Box::new(Stubborn), &Pool::new());
+        assert_eq!(ask(&cluster, None).await.0, "b");
+        cluster.cluster().members()[1].endpoint.set_healthy(false);
+        assert_eq!(ask(&cluster, None).await.0, "c", "healthy ones first");
+        cluster.cluster().members()[2].endpoint.set_healthy(false);
+        assert_eq!(ask(&cluster, None).await.0, "b", "and then any");
+    });
+}
+
+#[test]
+fn a_slow_start_ends_when_the_configuration_has_none_any_more() {
+    on_thread(async {
+        let config = |ports: &[u16], slow_start| model::Cluster {
+            endpoints: ports.iter().map(|port| SocketAddr::from(([127, 0, 0, 1], *port)).into()).collect(),
+            slow_start,
+            ..model::Cluster::default()
+        };
+        let hour = Some(Duration::from_secs(3600));
+        let before = on_cluster(&config(&[1], hour), None);
+        let ramping = on_cluster(&config(&[1, 2], hour), Some(before.cluster()));
+        assert_eq!(ramping.cluster().members()[1].endpoint.state(), "warming");
+        let cluster = on_cluster(&config(&[1, 2], None), Some(ramping.cluster()));
+        let watched = Watched::start(&cluster);
+        while cluster.cluster().members()[1].endpoint.state() == "warming" {
+            tokio::task::yield_now().await;
+        }
+        drop(watched);
     });
 }
 
