@@ -263,6 +263,28 @@ async fn what_is_on_its_way_finishes_before_the_end() {
     assert!(TcpStream::connect(address).await.is_err());
 }
 
+#[tokio::test]
+async fn what_has_come_before_the_end_is_answered_even_if_nobody_has_looked_at_it() {
+    use std::io::{Read as _, Write as _};
+    for _ in 0..4 {
+        let (_directory, gateway) = start(ANSWERS).await;
+        let address = gateway.address("public").unwrap();
+        let clients: Vec<_> = (0..50)
+            .map(|_| {
+                let mut client = std::net::TcpStream::connect(address).unwrap();
+                client.write_all(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+                client
+            })
+            .collect();
+        gateway.shutdown().await;
+        for mut client in clients {
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("first"), "{answer}");
+        }
+    }
+}
+
 /// Whole lines of the access log so far, as JSON.
 fn logged(gateway: &Gateway, path: &Path) -> Vec<serde_json::Value> {
     gateway.flush_logs();

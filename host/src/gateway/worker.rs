@@ -3,11 +3,12 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, LocalSet};
 
@@ -15,7 +16,7 @@ use super::sockets::{Key, Share};
 use super::view::Views;
 use crate::config::model::{Config, Listener, Protocol};
 use crate::proxy::Proxy;
-use crate::server::{Connections, Entrance, Server, Settings, accept, serve_stream};
+use crate::server::{Connections, Entrance, Server, Settings, accept, accept_waiting, serve_stream};
 use crate::snapshot::thread::ThreadSnapshot;
 use crate::snapshot::{Certificates, Snapshot};
 use crate::tcp::Forwarder;
@@ -81,10 +82,7 @@ impl Seed {
                         none => none.insert(Serving::new(view)),
                     };
                     serving.listen(&config, &certificates, sockets, &self.metrics);
-                    // Their sockets are closed when they have ended.
-                    for accepting in serving.stopped.drain(..) {
-                        let _ = accepting.await;
-                    }
+                    serving.close().await;
                     // Whoever published may have given up waiting.
                     let _ = done.send(());
                 }
@@ -107,18 +105,25 @@ struct Serving {
     listening: HashMap<Key, Listening>,
     /// Connections of listeners that are gone.
     leaving: Vec<Rc<Connections>>,
-    /// Tasks that accepted on their sockets.
-    stopped: Vec<JoinHandle<()>>,
+    /// Listeners that are gone, and whose sockets aren't closed yet.
+    stopped: Vec<Listening>,
 }
 
 /// One socket that accepts.
 struct Listening {
     name: Arc<str>,
-    /// For new connections.
-    manner: Rc<RefCell<Manner>>,
-    connections: Rc<Connections>,
+    reception: Rc<Reception>,
     socket: Rc<tokio::net::TcpListener>,
     accepting: JoinHandle<()>,
+}
+
+/// Where a socket's connections go.
+struct Reception {
+    server: Rc<Server<Proxy>>,
+    forwarder: Rc<Forwarder>,
+    /// For new connections.
+    manner: RefCell<Manner>,
+    connections: Rc<Connections>,
 }
 
 /// How connections are served.
@@ -152,15 +157,13 @@ impl Serving {
         self.leaving.retain(|connections| !connections.is_empty());
         let gone: Vec<Key> = self.listening.keys().filter(|key| !wanted.contains(*key)).cloned().collect();
         for key in gone {
-            if let Some(listening) = self.listening.remove(&key) {
-                self.leaving.push(listening.stop(&mut self.stopped));
-            }
+            self.stopped.extend(self.listening.remove(&key));
         }
         for listener in &config.listeners {
             let key = Key::of(listener);
             let socket = match self.listening.get(&key) {
                 Some(known) if known.name == listener.name => {
-                    known.manner.replace(Manner::of(listener, certificates));
+                    known.reception.manner.replace(Manner::of(listener, certificates));
                     continue;
                 }
                 // Only its name has changed: connections of the old name end, new ones have the new one.
@@ -174,63 +177,66 @@ impl Serving {
                 }),
             };
             let Some(socket) = socket else { continue };
-            let connections = Connections::new(listener.name.clone(), metrics.listener(&listener.name));
-            let listening =
-                Listening::start(&listener.name, Manner::of(listener, certificates), socket, connections, self);
-            if let Some(renamed) = self.listening.insert(key, listening) {
-                self.leaving.push(renamed.stop(&mut self.stopped));
+            let reception = Reception {
+                server: self.server.clone(),
+                forwarder: self.forwarder.clone(),
+                manner: RefCell::new(Manner::of(listener, certificates)),
+                connections: Connections::new(listener.name.clone(), metrics.listener(&listener.name)),
+            };
+            let listening = Listening::start(&listener.name, socket, Rc::new(reception));
+            self.stopped.extend(self.listening.insert(key, listening));
+        }
+    }
+
+    /// Close the sockets of listeners that are gone, and ask their connections to end.
+    async fn close(&mut self) {
+        self.stopped.iter().for_each(|listening| listening.accepting.abort());
+        for Listening { accepting, socket, reception, .. } in self.stopped.drain(..) {
+            let _ = accepting.await;
+            // If the listener only has another name now, somebody else accepts on it.
+            if let Ok(socket) = Rc::try_unwrap(socket) {
+                accept_waiting(&socket, |stream, peer| reception.serve(stream, peer));
             }
+            reception.connections.drain();
+            self.leaving.push(reception.connections.clone());
         }
     }
 
     /// Accept no more, and wait until the exchanges on their way have finished.
     async fn drain(mut self, limit: Duration) {
-        let mut leaving = std::mem::take(&mut self.leaving);
-        leaving.extend(self.listening.drain().map(|(_, listening)| listening.stop(&mut self.stopped)));
+        self.stopped.extend(self.listening.drain().map(|(_, listening)| listening));
+        self.close().await;
         let all_closed = async {
-            for connections in &leaving {
+            for connections in &self.leaving {
                 connections.closed().await;
             }
         };
         if tokio::time::timeout(limit, all_closed).await.is_err() {
-            let left: usize = leaving.iter().map(|connections| connections.len()).sum();
+            let left: usize = self.leaving.iter().map(|connections| connections.len()).sum();
             tracing::warn!(connections = left, "cutting off what didn't finish in time");
         }
     }
 }
 
 impl Listening {
-    fn start(
-        name: &Arc<str>,
-        manner: Manner,
-        socket: Rc<tokio::net::TcpListener>,
-        connections: Rc<Connections>,
-        serving: &Serving,
-    ) -> Self {
-        let (server, forwarder) = (serving.server.clone(), serving.forwarder.clone());
-        let manner = Rc::new(RefCell::new(manner));
+    fn start(name: &Arc<str>, socket: Rc<tokio::net::TcpListener>, reception: Rc<Reception>) -> Self {
         let accepting = {
-            let (socket, connections, manner) = (socket.clone(), connections.clone(), manner.clone());
+            let (socket, reception) = (socket.clone(), reception.clone());
             tokio::task::spawn_local(async move {
-                accept(&socket, |stream, peer| {
-                    let Manner { entrance, is_stream } = manner.borrow().clone();
-                    if is_stream {
-                        serve_stream(&forwarder, stream, peer, entrance, &connections);
-                    } else {
-                        server.serve(stream, peer, entrance, &connections);
-                    }
-                })
-                .await;
+                accept(&socket, |stream, peer| reception.serve(stream, peer)).await;
             })
         };
-        Self { name: name.clone(), manner, connections, socket, accepting }
+        Self { name: name.clone(), reception, socket, accepting }
     }
+}
 
-    /// Accept no more, and ask the connections to end.
-    fn stop(self, stopped: &mut Vec<JoinHandle<()>>) -> Rc<Connections> {
-        self.accepting.abort();
-        stopped.push(self.accepting);
-        self.connections.drain();
-        self.connections
+impl Reception {
+    fn serve(&self, stream: TcpStream, peer: SocketAddr) {
+        let Manner { entrance, is_stream } = self.manner.borrow().clone();
+        if is_stream {
+            serve_stream(&self.forwarder, stream, peer, entrance, &self.connections);
+        } else {
+            self.server.serve(stream, peer, entrance, &self.connections);
+        }
     }
 }

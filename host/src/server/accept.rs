@@ -1,10 +1,13 @@
-//! The accept loop of one socket. It knows nothing of what is spoken on a connection.
+//! The accept loop of one socket, and its end. It knows nothing of what is spoken on a connection.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
+
+use super::listener::BACKLOG;
 
 /// The first pause when the machine has no descriptor or memory left; doubled up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -30,6 +33,26 @@ pub async fn accept(listener: &TcpListener, mut serve: impl FnMut(TcpStream, Soc
     }
 }
 
+/// Accept what waits for it, since closing the socket would reset it: to their clients these connections are open.
+pub fn accept_waiting(listener: &TcpListener, mut serve: impl FnMut(TcpStream, SocketAddr)) {
+    // By the socket itself: the runtime may not know yet that somebody waits.
+    let socket = SockRef::from(listener);
+    // No more than can have waited, however fast others follow.
+    for _ in 0..BACKLOG {
+        match socket.accept() {
+            Ok((stream, peer)) => {
+                let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream.into()));
+                if let (Ok(stream), Some(peer)) = (stream, peer.as_socket()) {
+                    serve(stream, peer);
+                }
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            // Nobody waits any more, or nobody can be accepted.
+            Err(_) => return,
+        }
+    }
+}
+
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -38,4 +61,21 @@ fn is_of_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::bind;
+
+    #[tokio::test]
+    async fn all_that_wait_are_accepted_and_nobody_is_waited_for() {
+        let bound = bind(SocketAddr::from(([127, 0, 0, 1], 0)), 1).unwrap();
+        let clients: Vec<_> = (0..3).map(|_| std::net::TcpStream::connect(bound.address).unwrap()).collect();
+        let listener = TcpListener::from_std(bound.sockets.into_iter().next().unwrap()).unwrap();
+        let mut peers = Vec::new();
+        accept_waiting(&listener, |_, peer| peers.push(peer));
+        let expected: Vec<_> = clients.iter().map(|client| client.local_addr().unwrap()).collect();
+        assert_eq!(peers, expected);
+    }
 }

@@ -307,12 +307,16 @@ impl<C: Http + Unpin> Future for Driver<C> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        if !this.started {
-            this.started = true;
+        let is_new = !std::mem::replace(&mut this.started, true);
+        if is_new {
             this.membership.set_waker(cx.waker());
             let _ = this.timer.as_mut().poll(cx);
         }
         if !this.shutting_down && this.membership.connections().is_draining() {
+            // Without having read anything, hyper would close it, with a request on it.
+            if is_new && Pin::new(&mut this.http).poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
             this.shutting_down = true;
             Pin::new(&mut this.http).shut_down();
         }

@@ -74,15 +74,16 @@ impl Connections {
         self.draining.get()
     }
 
-    /// Wait for [`Self::drain`].
+    /// Wait for [`Self::drain`], and for a turn in which what was received until then can be read.
     pub(super) async fn drained(&self) {
         loop {
             let changed = self.changed.notified();
             if self.is_draining() {
-                return;
+                break;
             }
             changed.await;
         }
+        tokio::task::yield_now().await;
     }
 
     pub(super) fn join(self: &Rc<Self>) -> Membership {

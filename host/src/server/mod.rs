@@ -22,7 +22,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use accept::accept;
+pub use accept::{accept, accept_waiting};
 pub use arrive::Entrance;
 pub use client_hello::{Hello, LONGEST as LONGEST_HELLO, read as read_hello};
 pub use connection::Server;
