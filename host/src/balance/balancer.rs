@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use super::levels::{Level, Levels, Preference};
 use super::random::Random;
+use super::smooth::Credits;
 use super::{EndpointView, PickContext, Policy, View, hash};
 use crate::config::model::{Balance, HashKey};
 
@@ -129,12 +130,11 @@ fn cost(endpoint: &EndpointView<'_>) -> u128 {
     }
 }
 
-/// Smooth weighted round-robin (as nginx has it): each turn credits every candidate with its weight, takes the one with
-/// the most credit, and debits that one with the sum of the weights. With equal weights that is one after the other.
+/// Smooth weighted round-robin. With equal weights that is one after the other.
 #[derive(Debug)]
 struct Turns {
-    /// By index of the endpoint: credits stay when candidates come and go.
-    credits: RefCell<Vec<i64>>,
+    /// By index of the endpoint.
+    credits: Credits,
     /// With equal weights, the place of the next one.
     next: Cell<usize>,
     /// Turns to make for nothing before the first one.
@@ -143,7 +143,7 @@ struct Turns {
 
 impl Turns {
     fn starting_at(ahead: u32) -> Self {
-        Self { credits: RefCell::default(), next: Cell::new(0), ahead: Cell::new(ahead) }
+        Self { credits: Credits::default(), next: Cell::new(0), ahead: Cell::new(ahead) }
     }
 
     fn next(&self, level: &Level) -> Option<usize> {
@@ -165,22 +165,6 @@ impl Turns {
             self.next.set(place + 1);
             return level.candidates.get(place).map(|candidate| candidate.index);
         }
-        let mut credits = self.credits.try_borrow_mut().ok()?;
-        let len = level.candidates.last()?.index + 1;
-        if credits.len() < len {
-            credits.resize(len, 0);
-        }
-        let mut best: Option<(usize, i64)> = None;
-        for candidate in &level.candidates {
-            let credit = credits.get_mut(candidate.index)?;
-            *credit = credit.saturating_add(i64::try_from(candidate.weight).unwrap_or(i64::MAX));
-            if best.is_none_or(|(_, most)| *credit > most) {
-                best = Some((candidate.index, *credit));
-            }
-        }
-        let (index, _) = best?;
-        let credit = credits.get_mut(index)?;
-        *credit = credit.saturating_sub(i64::try_from(level.weight).unwrap_or(i64::MAX));
-        Some(index)
+        self.credits.choose(level.candidates.iter().map(|candidate| (candidate.index, candidate.weight)))
     }
 }

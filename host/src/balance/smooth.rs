@@ -1,4 +1,4 @@
-//! Smooth weighted round-robin, the one algorithm behind endpoints and weighted clusters.
+//! Smooth weighted round-robin (as nginx has it), the one algorithm behind endpoints and weighted clusters.
 //!
 //! Each choice credits every candidate with its weight, takes the one with the most credit, and
 //! debits that one with the sum of the weights. So over as many choices as the weights sum to, each
@@ -11,29 +11,30 @@ use std::cell::RefCell;
 pub(super) struct Credits(RefCell<Vec<i64>>);
 
 impl Credits {
-    /// Choose one of `len` candidates. `weight` gives none for what isn't a candidate this time; its
-    /// credit stays for the next time it is one. With fewer candidates than before the credits of those past the end
-    /// are forgotten, new ones start with none.
+    /// Choose one of `candidates`, which come by index with their weights. The credit of one that isn't a candidate this
+    /// time stays for the next time it is.
     ///
     /// None if there is no candidate with a weight above 0.
-    pub(super) fn choose(&self, len: usize, mut weight: impl FnMut(usize) -> Option<u32>) -> Option<usize> {
-        // Nobody else is in here: `weight` can't reach these credits.
+    pub(super) fn choose(&self, candidates: impl IntoIterator<Item = (usize, u64)>) -> Option<usize> {
+        // Nobody else is in here: `candidates` can't reach these credits.
         let mut credits = self.0.try_borrow_mut().ok()?;
-        credits.resize(len, 0);
         let mut total = 0i64;
         let mut best: Option<(usize, i64)> = None;
-        for (index, credit) in credits.iter_mut().enumerate() {
-            let Some(weight) = weight(index).filter(|weight| *weight > 0) else { continue };
-            *credit = credit.saturating_add(i64::from(weight));
-            total = total.saturating_add(i64::from(weight));
+        for (index, weight) in candidates.into_iter().filter(|(_, weight)| *weight > 0) {
+            if index >= credits.len() {
+                credits.resize(index + 1, 0);
+            }
+            let credit = credits.get_mut(index)?;
+            let weight = i64::try_from(weight).unwrap_or(i64::MAX);
+            *credit = credit.saturating_add(weight);
+            total = total.saturating_add(weight);
             if best.is_none_or(|(_, most)| *credit > most) {
                 best = Some((index, *credit));
             }
         }
         let (index, _) = best?;
-        if let Some(credit) = credits.get_mut(index) {
-            *credit = credit.saturating_sub(total);
-        }
+        let credit = credits.get_mut(index)?;
+        *credit = credit.saturating_sub(total);
         Some(index)
     }
 }
@@ -42,9 +43,9 @@ impl Credits {
 mod tests {
     use super::*;
 
-    fn choices(weights: &[u32], count: usize) -> Vec<usize> {
+    fn choices(weights: &[u64], count: usize) -> Vec<usize> {
         let credits = Credits::default();
-        (0..count).filter_map(|_| credits.choose(weights.len(), |index| weights.get(index).copied())).collect()
+        (0..count).filter_map(|_| credits.choose(weights.iter().copied().enumerate())).collect()
     }
 
     #[test]
@@ -58,7 +59,7 @@ mod tests {
 
     #[test]
     fn huge_weights_do_not_overflow() {
-        let shares = choices(&[u32::MAX, u32::MAX, 1], 1000);
+        let shares = choices(&[u32::MAX.into(), u32::MAX.into(), 1], 1000);
         assert_eq!(shares.iter().filter(|index| **index == 0).count(), 500);
     }
 }

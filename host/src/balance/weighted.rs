@@ -28,7 +28,7 @@ impl WeightedChoice {
         if let [weight] = *self.weights {
             return (weight > 0).then_some(0);
         }
-        self.credits.choose(self.weights.len(), |index| self.weights.get(index).copied())
+        self.credits.choose(self.weights.iter().map(|weight| u64::from(*weight)).enumerate())
     }
 }
 

@@ -37,7 +37,8 @@ pub(super) fn check_endpoints(written: &Written, problems: &Problems) {
 pub(super) fn check_proxy_protocol(written: &Written, problems: &Problems) {
     let check = |name: &At<Arc<str>>, key: String| {
         let has_it = |cluster: &written::Cluster| {
-            cluster.proxy_protocol.is_some() && cluster.head.name.as_ref().is_some_and(|own| own.value == name.value)
+            cluster.settled.proxy_protocol.is_some()
+                && cluster.head.name.as_ref().is_some_and(|own| own.value == name.value)
         };
         if written.clusters.iter().any(has_it) {
             let what = format!("proxy_protocol of the cluster {}, for HTTP,", quote(&name.value));
@@ -72,17 +73,8 @@ pub(super) fn resolve(written: &written::Cluster, zone: Option<&Arc<str>>, conte
         name: Arc::clone(&written.head.name.as_ref()?.value),
         place: written.head.place.to_string().into(),
         balance,
-        sticky: written.sticky.clone(),
-        panic_threshold: written.panic_threshold,
         zone: zone.filter(|_| written.prefer_zone.is_some()).cloned(),
-        slow_start: written.slow_start,
         endpoints: written.endpoints.iter().map(|endpoint| endpoint.value.clone()).collect(),
-        health_check: written.health_check.clone(),
-        host: written.host.clone(),
-        timeouts: written.timeouts.clone(),
-        retries: written.retries.clone(),
-        outlier_detection: written.outlier_detection.clone(),
-        limits: written.limits.clone(),
-        proxy_protocol: written.proxy_protocol,
+        ..written.settled.clone()
     })
 }

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use http::HeaderValue;
-
 use super::balance::{self, Balance};
 use super::{Head, endpoints, health, keys, resilience};
 use crate::config::entry::Entry;
 use crate::config::files::Surroundings;
-use crate::config::model::{ClusterLimits, Endpoint, HealthCheck, OutlierDetection, Retries, Sticky, Timeouts};
+use crate::config::model::{self, Endpoint, Timeouts};
 use crate::config::problem::At;
 use crate::config::{network, values};
 use crate::proxy_protocol::Version;
@@ -16,19 +14,11 @@ use crate::proxy_protocol::Version;
 pub(in crate::config) struct Cluster {
     pub head: Head,
     pub balance: Balance,
-    pub sticky: Option<Sticky>,
-    pub panic_threshold: u8,
     /// With the value that is written, if it is true.
     pub prefer_zone: Option<At<bool>>,
-    pub slow_start: Option<Duration>,
     pub endpoints: Vec<At<Endpoint>>,
-    pub health_check: Option<HealthCheck>,
-    pub host: Option<HeaderValue>,
-    pub timeouts: Timeouts,
-    pub retries: Option<Retries>,
-    pub outlier_detection: Option<OutlierDetection>,
-    pub limits: ClusterLimits,
-    pub proxy_protocol: Option<Version>,
+    /// What needs nothing else to be resolved; the rest of it by default.
+    pub settled: model::Cluster,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -41,24 +31,31 @@ impl Cluster {
         Self {
             head: Head::read(&entry, "\"NAME\""),
             balance: Balance::read(&entry),
-            sticky: balance::read_sticky(&entry),
-            panic_threshold: entry
-                .read("panic_threshold", values::count(0, 100))
-                .and_then(|percent| u8::try_from(percent.value).ok())
-                .unwrap_or_default(),
             prefer_zone: entry.read("prefer_zone", values::boolean).filter(|prefer| prefer.value),
-            slow_start: entry.read("slow_start", values::duration(SECOND, HOUR)).map(|window| window.value),
             endpoints: endpoints::read(&entry, surroundings),
-            health_check: health::read(&entry),
-            host: entry.read("host", network::host_field).map(|host| host.value),
-            timeouts: read_timeouts(&entry),
-            retries: resilience::read_retries(&entry),
-            outlier_detection: resilience::read_outlier_detection(&entry),
-            limits: resilience::read_limits(&entry),
-            proxy_protocol: entry
-                .read("proxy_protocol", values::word(&[("v1", Version::V1), ("v2", Version::V2)]))
-                .map(|version| version.value),
+            settled: read_settled(&entry),
         }
+    }
+}
+
+fn read_settled(entry: &Entry<'_>) -> model::Cluster {
+    model::Cluster {
+        sticky: balance::read_sticky(entry),
+        panic_threshold: entry
+            .read("panic_threshold", values::count(0, 100))
+            .and_then(|percent| u8::try_from(percent.value).ok())
+            .unwrap_or_default(),
+        slow_start: entry.read("slow_start", values::duration(SECOND, HOUR)).map(|window| window.value),
+        health_check: health::read(entry),
+        host: entry.read("host", network::host_field).map(|host| host.value),
+        timeouts: read_timeouts(entry),
+        retries: resilience::read_retries(entry),
+        outlier_detection: resilience::read_outlier_detection(entry),
+        limits: resilience::read_limits(entry),
+        proxy_protocol: entry
+            .read("proxy_protocol", values::word(&[("v1", Version::V1), ("v2", Version::V2)]))
+            .map(|version| version.value),
+        ..model::Cluster::default()
     }
 }
 

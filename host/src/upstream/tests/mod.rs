@@ -1,18 +1,17 @@
 //! Calls to endpoints that behave and endpoints that don't, over real sockets.
 
+mod bodies;
 mod policies;
 mod resilience;
 pub(crate) mod support;
 mod wire;
 
 use std::cell::Cell;
-use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
-use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -21,6 +20,7 @@ use super::{Caller, Pool, ThreadCluster};
 use crate::body::{Body, BodyError};
 use crate::config::model;
 use crate::error::Error;
+use bodies::{Frames, data};
 use support::{InOrder, OK, answer_all, cluster, endpoint, nobody, on_thread, read_head, short};
 
 fn request(method: Method, body: Body) -> Request<Body> {
@@ -33,58 +33,6 @@ async fn get(cluster: &ThreadCluster) -> Result<http::Response<Body>, Error> {
 
 async fn text(answer: http::Response<Body>) -> Result<Bytes, BodyError> {
     answer.into_body().collect(1 << 20).await
-}
-
-/// A body that is told what to do.
-struct Scripted(Vec<Result<&'static str, BodyError>>);
-
-impl HttpBody for Scripted {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.0.is_empty() {
-            return std::task::Poll::Pending;
-        }
-        let next = self.0.remove(0);
-        std::task::Poll::Ready(Some(next.map(|text| Frame::data(Bytes::from_static(text.as_bytes())))))
-    }
-}
-
-/// A body of these frames, one at a time.
-struct Frames {
-    length: Option<u64>,
-    frames: std::collections::VecDeque<Result<Frame<Bytes>, BodyError>>,
-}
-
-impl Frames {
-    fn new(frames: Vec<Result<Frame<Bytes>, BodyError>>) -> Self {
-        Self { length: None, frames: frames.into() }
-    }
-
-    /// Says that it has so many bytes.
-    fn of_length(length: u64, frames: Vec<Result<Frame<Bytes>, BodyError>>) -> Self {
-        Self { length: Some(length), frames: frames.into() }
-    }
-}
-
-impl HttpBody for Frames {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        std::task::Poll::Ready(self.frames.pop_front())
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.length.map(http_body::SizeHint::with_exact).unwrap_or_default()
-    }
 }
 
 #[test]
@@ -333,10 +281,10 @@ fn a_broken_or_stalled_request_body_is_the_clients_fault() {
         })
         .await;
         let cluster = cluster(&[address], short());
-        let broken = Body::stream(Scripted(vec![Ok("some"), Err(BodyError::Client)]));
+        let broken = Body::stream(Frames::open(vec![data("some"), Err(BodyError::Client)]));
         let outcome = cluster.send(request(Method::POST, broken), Caller::default()).await;
         assert_eq!(outcome.unwrap_err(), Error::RequestBody);
-        let stalled = Body::stream(Scripted(vec![Ok("some")]));
+        let stalled = Body::stream(Frames::open(vec![data("some")]));
         let outcome = cluster.send(request(Method::POST, stalled), Caller::default()).await;
         assert_eq!(outcome.unwrap_err(), Error::RequestTimeout);
         assert_eq!(cluster.cluster().members()[0].endpoint.failures(), 0);
@@ -357,32 +305,15 @@ fn an_answer_before_the_end_of_the_request_passes_and_the_connection_waits_for_i
         let idle = pool.endpoint(address);
         let config = cluster(&[address], model::Timeouts::default());
         let cluster = ThreadCluster::new(config.cluster_arc(), Box::new(InOrder), &pool);
-        let (mut sender, body) = channel();
+        let (end, body) = bodies::that_ends_when_told();
         let answer = cluster.send(request(Method::POST, body), Caller::default()).await.unwrap();
         assert_eq!(text(answer).await.unwrap(), "ok");
         assert_eq!(idle.len(), 0, "its request isn't all sent");
-        sender.take().unwrap().send(()).unwrap();
+        end.send(()).unwrap();
         while idle.len() == 0 {
             tokio::task::yield_now().await;
         }
     });
-}
-
-/// A body that ends when it is told to.
-fn channel() -> (Option<tokio::sync::oneshot::Sender<()>>, Body) {
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    struct Ends(tokio::sync::oneshot::Receiver<()>);
-    impl HttpBody for Ends {
-        type Data = Bytes;
-        type Error = BodyError;
-        fn poll_frame(
-            mut self: std::pin::Pin<&mut Self>,
-            cx: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-            std::pin::Pin::new(&mut self.0).poll(cx).map(|_| None)
-        }
-    }
-    (Some(sender), Body::stream(Ends(receiver)))
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn a_body_is_kept_for_a_retry_or_never_sent_twice() {
         cluster.send(small, Caller::default()).await.unwrap();
         // The head is counted, and so are the bodies that this endpoint takes for heads of nothing.
         assert_eq!(count.get(), 2);
-        let stream = Body::Stream(Box::pin(Scripted(vec![Ok("x")])));
+        let stream = Body::Stream(Box::pin(Frames::open(vec![data("x")])));
         let sent = cluster.send(request(Method::PUT, stream), Caller::default()).await.unwrap();
         assert_eq!(sent.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(count.get(), 3, "a stream of unknown length is sent once");

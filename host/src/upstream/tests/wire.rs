@@ -9,8 +9,9 @@ use http_body::Frame;
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::bodies::{Frames, data};
 use super::support::{OK, cluster, endpoint, on_thread, read_head};
-use super::{Frames, get, request, text};
+use super::{get, request, text};
 use crate::body::{Body, BodyError};
 use crate::config::model;
 use crate::error::Error;
@@ -193,7 +194,6 @@ async fn sent(request: Request<Body>, end: &'static str) -> String {
 #[test]
 fn requests_are_framed_by_their_body() {
     on_thread(async {
-        let data = |text: &'static str| Ok(Frame::data(Bytes::from_static(text.as_bytes())));
         let trailers = || Ok(Frame::trailers(HeaderMap::from_iter([("x-sum".parse().unwrap(), "7".parse().unwrap())])));
         for (body, framing) in [
             (Body::Empty, "content-length: 0\r\n\r\n"),
@@ -218,7 +218,6 @@ fn requests_are_framed_by_their_body() {
 #[test]
 fn a_body_of_another_length_than_it_says_is_the_clients_fault() {
     on_thread(async {
-        let data = |text: &'static str| Ok(Frame::data(Bytes::from_static(text.as_bytes())));
         for frames in [vec![data("hi")], vec![data("hi"), data("there")]] {
             let (cluster, _) = says("", false).await;
             let body = Body::stream(Frames::of_length(5, frames));
