@@ -92,18 +92,42 @@ fn the_configuration_the_components_and_the_addresses_are_judged_at_once() {
     let broken = BROKEN
         .replace("path = \"/one\"", "pth = \"/one\"")
         .replace("127.0.0.1:0", &taken.local_addr().unwrap().to_string());
-    let more = "[plugins]\ncache = \"cache\"\n[[plugin]]\nname = \"half\"\ncomponent = \"half.wasm\"\nlimitz = {}\n";
+    let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let more = format!(
+        "[plugins]\ncache = \"cache\"\n[[plugin]]\nname = \"half\"\ncomponent = \"half.wasm\"\nlimitz = {{}}\n\
+         [admin]\naddress = \"{}\"\n[[listener]]\nname = \"secure\"\naddress = \"127.0.0.1:0\"\n\
+         tls = {{ certificate = \"a.pem\", key = \"a.key\" }}\n",
+        admin.local_addr().unwrap()
+    );
+    let broken = broken.replace("name = \"one\"", "name = \"one\"\nlisteners = [\"public\"]");
     files.write("sluice.toml", &format!("{broken}{more}"));
     let (code, text) = check(&files);
     assert_eq!(code, Some(1), "{text}");
-    let expected =
-        [(3, "is in use"), (4, "kees"), (8, "grants = [\"limiter\"]"), (12, "text.wasm"), (17, "pth"), (28, "limitz")];
+    let expected = [
+        (3, "is in use"),
+        (4, "kees"),
+        (8, "grants = [\"limiter\"]"),
+        (12, "text.wasm"),
+        (18, "pth"),
+        (29, "limitz"),
+        (31, "admin.address: "),
+        (35, "listener \"secure\": tls: a.pem can't be read"),
+    ];
     let said: Vec<&str> = text.lines().collect();
     for ((line, words), said) in expected.iter().zip(&said) {
         assert!(said.starts_with(&format!("sluice.toml:{line}: ")) && said.contains(words), "{line}, {words}:\n{text}");
     }
     // What a broken entry's plugin might say isn't known.
-    assert!(text.contains("6 problems"), "{text}");
+    assert!(text.contains("8 problems"), "{text}");
+
+    // A start that is refused says the same.
+    let output = Command::new(program()).args(["run", "--config"]).arg(files.path("sluice.toml")).output().unwrap();
+    let log = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap()).concat();
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    for (line, words) in expected {
+        let place = format!("sluice.toml:{line}: ");
+        assert!(log.lines().any(|said| said.contains(&place) && said.contains(words)), "{place}, {words}:\n{log}");
+    }
 }
 
 #[tokio::test]
@@ -112,7 +136,10 @@ async fn the_address_of_a_gateway_that_runs_is_no_mistake_in_its_configuration()
     let site = Files::new().start(text).await;
     let files = Files::new();
     let address = site.address();
-    files.write("sluice.toml", &format!("[[listener]]\nname = \"public\"\naddress = \"{address}\"\n{text}"));
+    let admin = site.gateway.admin_address().unwrap();
+    let own =
+        format!("[admin]\naddress = \"{admin}\"\n[[listener]]\nname = \"public\"\naddress = \"{address}\"\n{text}");
+    files.write("sluice.toml", &own);
     let (code, said) = check(&files);
     assert_eq!((code, &*said), (Some(0), ""));
 }

@@ -138,6 +138,7 @@ mod tests {
             address: "127.0.0.1:9901".parse().unwrap(),
             hosts: vec!["admin.example.com".into()],
             token: token.map(Secret::new),
+            place: "sluice.toml:1".into(),
         }
     }
 

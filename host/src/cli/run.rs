@@ -102,9 +102,10 @@ fn announce(gateway: &Gateway) {
     let config = snapshot.config();
     for listener in &config.listeners {
         let address = gateway.address(&listener.name).unwrap_or(listener.address);
-        let scheme = match listener.protocol {
-            Protocol::Http => "http",
-            Protocol::Tcp(_) => "tcp",
+        let scheme = match (&listener.protocol, &listener.tls) {
+            (Protocol::Http, None) => "http",
+            (Protocol::Http, Some(_)) => "https",
+            (Protocol::Tcp(_), _) => "tcp",
         };
         tracing::info!("listener {}: {scheme}://{address}", listener.name);
     }

@@ -49,6 +49,8 @@ pub struct Admin {
     pub hosts: Vec<String>,
     /// Bearer token; always present when `address` isn't loopback.
     pub token: Option<Secret>,
+    /// Where the address is written, such as `sluice.toml:12`.
+    pub place: Place,
 }
 
 /// `[server]`

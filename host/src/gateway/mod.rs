@@ -17,7 +17,7 @@ mod view;
 mod worker;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,10 +25,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::Problem;
+use crate::config::model::Admin;
 use crate::plugin::wasm::HostError;
 use crate::reload::{self, Builder, Prepare as _};
-use crate::snapshot::Snapshot;
+use crate::server::{Bound, bind};
 use crate::snapshot::status::Status;
+use crate::snapshot::{Snapshot, problem};
 use crate::telemetry::log::LogControl;
 use crate::telemetry::metrics::{Metrics, Reload};
 use access::{AccessOutput, Outside};
@@ -69,8 +71,6 @@ pub enum StartError {
     Problems(Vec<Problem>),
     #[error(transparent)]
     Host(#[from] HostError),
-    #[error("can't listen on {address} for the admin API: {source}")]
-    Admin { address: SocketAddr, source: io::Error },
     #[error("can't start a thread: {0}")]
     Thread(#[source] io::Error),
 }
@@ -199,21 +199,24 @@ impl std::fmt::Debug for Gateway {
 /// Build everything and start the threads. Blocks for as long as that takes.
 fn build(options: &Options) -> Result<(Gateway, oneshot::Receiver<()>), StartError> {
     let metrics = Metrics::new();
-    let mut sockets = None;
+    let (mut sockets, mut admin) = (None, None);
     let access = Arc::new(AccessOutput::new(metrics.access_log_dropped().clone()));
     let (builder, first) = Builder::start(&options.config, metrics.clone(), |config| {
         let new = sockets.insert(Arc::new(Sockets::new(config.server.threads)));
-        Outside(new.clone(), access.clone()).prepare(config)
+        let mut problems = Outside(new.clone(), access.clone()).prepare(config).err().unwrap_or_default();
+        match config.admin.as_ref().map(bind_admin).transpose() {
+            Ok(bound) => admin = bound,
+            Err(refused) => problems.push(refused),
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
     })?;
     // Both are there: there is no first snapshot without a configuration.
     let (Some(snapshot), Some(sockets)) = (first.snapshot.clone(), sockets) else {
         return Err(StartError::Thread(io::Error::other("there is nothing to serve")));
     };
     let config = snapshot.config();
-    let (admin, admin_address) = match config.admin.as_ref().map(|admin| bind_admin(admin.address)).transpose()? {
-        Some((listener, address)) => (Some(listener), Some(address)),
-        None => (None, None),
-    };
+    let admin_address = admin.as_ref().map(|bound: &Bound| bound.address);
+    let admin = admin.and_then(|bound| bound.sockets.into_iter().next());
     let (retire, retired) = mpsc::unbounded_channel();
     let (mut commands, mut workers) = (Vec::new(), Vec::new());
     for number in 0..config.server.threads {
@@ -243,12 +246,9 @@ fn build(options: &Options) -> Result<(Gateway, oneshot::Receiver<()>), StartErr
     Ok((Gateway { shared, admin: admin_address, workers, control, stop: Some(stop) }, is_ready))
 }
 
-fn bind_admin(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Admin { address, source };
-    let listener = TcpListener::bind(address).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
+/// As listeners are bound, so that a check can tell this gateway from other programs.
+fn bind_admin(admin: &Admin) -> Result<Bound, Problem> {
+    bind(admin.address, 1).map_err(|error| problem(&admin.place, "admin.address".to_owned(), error.to_string(), ""))
 }
 
 #[cfg(test)]

@@ -172,7 +172,7 @@ async fn a_plugin_that_never_loaded_lets_nobody_in() {
 
 #[tokio::test]
 async fn an_address_in_use_is_named() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let in_use = ANSWERS.replace(
         "name = \"public\"\naddress = \"127.0.0.1:0\"",

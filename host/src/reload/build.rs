@@ -2,8 +2,10 @@
 //! its last good version, a configuration that doesn't work keeps the one that serves, and everything else
 //! goes on. Blocks for as long as compiling takes; never call it on a thread that serves.
 
+mod assemble;
 mod check;
 mod fixed;
+mod publish;
 mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,9 +16,8 @@ use fixed::Fixed;
 use read::{Read, read};
 
 use super::certificates::Store;
-use super::changes;
-use super::choose::{Choice, NoVersion, Refused, Sources, dropped_plugin, needed};
-use super::components::{Components, Version};
+use super::choose::{Choice, dropped_plugin, needed};
+use super::components::Components;
 use super::lastgood::LastGood;
 use super::load;
 use super::report;
@@ -24,9 +25,8 @@ use super::watch::Watched;
 use crate::config::Problem;
 use crate::config::model::Config;
 use crate::plugin::wasm::{HostError, Options, PluginHost};
-use crate::server::tls::Shown;
+use crate::snapshot::Snapshot;
 use crate::snapshot::status::{ConfigurationStatus, Status};
-use crate::snapshot::{Conflict, Snapshot};
 use crate::telemetry::metrics::{Metrics, Reload};
 
 /// What has to be done outside before a configuration can serve.
@@ -97,18 +97,25 @@ pub struct Built {
     pub watched: Watched,
 }
 
-/// Plugins chosen for a configuration, and the snapshot made of them.
-struct Assembled {
-    choices: BTreeMap<Arc<str>, Choice>,
-    snapshot: Snapshot,
-}
-
 impl Builder {
     /// Read the configuration in the file `path`, and build the first snapshot.
     ///
     /// # Errors
-    /// What is wrong with the configuration. A plugin that doesn't work is no error; its status says so.
+    /// Everything that is wrong, as [`Builder::check`] finds it. That a plugin doesn't work is no error if it is all
+    /// that is wrong; its status says so.
     pub fn start(
+        path: &Path,
+        metrics: Arc<Metrics>,
+        prepare: impl FnOnce(&Config) -> Result<(), Vec<Problem>>,
+    ) -> Result<(Self, Built), StartError> {
+        Self::start_unless_wrong(path, metrics, prepare).map_err(|error| match error {
+            StartError::Problems(problems) => check::with_others(path, problems).into(),
+            StartError::Host(error) => StartError::Host(error),
+        })
+    }
+
+    /// As [`Builder::start`]; an error is what was found before something needed it to be right.
+    fn start_unless_wrong(
         path: &Path,
         metrics: Arc<Metrics>,
         prepare: impl FnOnce(&Config) -> Result<(), Vec<Problem>>,
@@ -124,8 +131,14 @@ impl Builder {
         // Compiling can take seconds, and whoever waits wants to know for what.
         tracing::info!("preparing plugins: {}; those that aren't in the cache are compiled", needed(&config).len());
         builder.refresh(&[&config], &BTreeSet::new());
-        let assembled = builder.assemble(&config)?;
-        prepare(&config)?;
+        let (assembled, prepared) = (builder.assemble(&config), prepare(&config));
+        let assembled = match (assembled, prepared) {
+            (Ok(assembled), Ok(())) => assembled,
+            (assembled, prepared) => {
+                let refused = [assembled.err(), prepared.err()];
+                return Err(refused.into_iter().flatten().flatten().collect::<Vec<_>>().into());
+            }
+        };
         let digest = builder.read.as_ref().map_or([0; 32], |read| read.digest);
         let built = builder.settle(assembled, digest, Vec::new());
         Ok((builder, built))
@@ -252,94 +265,6 @@ impl Builder {
         self.components.end();
     }
 
-    fn sources(&self) -> Sources<'_> {
-        Sources {
-            host: &self.host,
-            components: &self.components,
-            last_good: self.last_good.as_ref(),
-            running: self.running.as_ref().map(|running| running.snapshot.plugins()),
-        }
-    }
-
-    /// Choose a version of each plugin, and put the snapshot together.
-    fn assemble(&self, config: &Arc<Config>) -> Result<Assembled, Vec<Problem>> {
-        let sources = self.sources();
-        let mut choices = BTreeMap::new();
-        let mut problems = Vec::new();
-        for plugin in needed(config) {
-            match sources.choose(&plugin, config) {
-                Ok(choice) => drop(choices.insert(plugin.name, choice)),
-                Err(NoVersion(problem)) => problems.push(problem),
-            }
-        }
-        let certificates = match self.certificates.choose(config) {
-            Ok(certificates) if problems.is_empty() => Arc::new(certificates),
-            Ok(_) => return Err(problems),
-            Err(refused) => return Err([problems, refused].concat()),
-        };
-        let previous = self.running.as_ref().map(|running| &*running.snapshot);
-        loop {
-            let plugins = choices.iter().map(|(name, choice)| (name.clone(), choice.entry.clone())).collect();
-            let conflicts =
-                match Snapshot::build(config.clone(), plugins, certificates.clone(), previous, &self.metrics) {
-                    Ok(snapshot) => return Ok(Assembled { choices, snapshot }),
-                    Err(conflicts) => conflicts,
-                };
-            if !go_back(&sources, config, &mut choices, &conflicts) {
-                return Err(conflicts.into_iter().map(|conflict| conflict.problem).collect());
-            }
-        }
-    }
-
-    /// Take what was assembled as what serves from now on.
-    fn settle(&mut self, assembled: Assembled, digest: [u8; 32], problems: Vec<Problem>) -> Built {
-        let Assembled { choices, snapshot } = assembled;
-        let config = snapshot.config().clone();
-        let changed = self.running.as_ref().is_none_or(|running| !same(&running.snapshot, &snapshot));
-        let status = self.describe(&config, &choices, problems);
-        let newly_refused = report::report(&self.status, &status);
-        let problems = changes::problems(&self.status, &status);
-        let (mut published, mut changes) = (None, Vec::new());
-        if changed {
-            let snapshot = Arc::new(snapshot);
-            if let Some(running) = &self.running {
-                changes = changes::changes(&running.snapshot, &snapshot);
-            }
-            let fixed = self.running.take().map_or_else(|| Fixed::of(&config), |running| running.fixed);
-            self.running = Some(Running { snapshot: snapshot.clone(), digest, fixed });
-            self.metrics.published();
-            self.metrics.certificates(expiries(&snapshot));
-            self.keep(&choices, &config);
-            published = Some(snapshot);
-        }
-        let outcome = match (changed, newly_refused) {
-            (true, _) => Reload::Published,
-            (false, true) => Reload::Refused,
-            (false, false) => Reload::Unchanged,
-        };
-        self.metrics.files_refused(status.refused());
-        self.status = status.clone();
-        let watched = self.watched(&config);
-        Built { snapshot: published, status, outcome, newly_refused, changes, problems, watched }
-    }
-
-    /// Keep on disk what serves now.
-    fn keep(&mut self, choices: &BTreeMap<Arc<str>, Choice>, config: &Config) {
-        let Some(last_good) = &self.last_good else { return };
-        for (name, choice) in choices.iter().filter(|(_, choice)| choice.refused.is_none()) {
-            let version = self.components.version(&config.plugins.directory, &choice.entry.configured.component);
-            let Ok(Version::Loaded(component, bytes)) = version else { continue };
-            let digest = &component.inspection().digest;
-            if self.kept.get(name) == Some(digest) || choice.entry.digest() != Some(digest) {
-                continue;
-            }
-            match last_good.store(name, bytes, digest) {
-                Ok(()) => drop(self.kept.insert(name.clone(), digest.clone())),
-                Err(error) => tracing::warn!(plugin = &**name, %error, "the last good version can't be kept on disk"),
-            }
-        }
-    }
-
     fn watched(&self, config: &Config) -> Watched {
         let mut watched = Watched { files: Vec::new(), directories: vec![config.plugins.directory.clone()] };
         let mut configs = vec![config];
@@ -385,43 +310,4 @@ impl Builder {
         }
         Status { configuration, plugins, certificates: self.certificates.describe(config) }
     }
-}
-
-/// Whether nothing would change by replacing one with the other.
-fn same(running: &Snapshot, next: &Snapshot) -> bool {
-    let entries = |snapshot: &Snapshot| snapshot.plugins().values().map(Arc::as_ptr).collect::<Vec<_>>();
-    let certificates = |snapshot: &Snapshot| snapshot.certificates().values().map(Arc::as_ptr).collect::<Vec<_>>();
-    Arc::ptr_eq(running.config(), next.config())
-        && entries(running) == entries(next)
-        && certificates(running) == certificates(next)
-}
-
-/// When certificates cease to be good: listener, name, seconds since 1970.
-fn expiries(snapshot: &Snapshot) -> Vec<(Arc<str>, String, i64)> {
-    let shown =
-        snapshot.certificates().iter().flat_map(|(listener, tls)| tls.shown.iter().map(move |shown| (listener, shown)));
-    let name = |shown: &Shown| shown.names.first().cloned().unwrap_or_default();
-    shown.map(|(listener, shown)| (Arc::clone(listener), name(shown), shown.not_after)).collect()
-}
-
-/// Let plugins that don't fit their place go back to the version that does. Whether any could.
-fn go_back(
-    sources: &Sources<'_>,
-    config: &Config,
-    choices: &mut BTreeMap<Arc<str>, Choice>,
-    conflicts: &[Conflict],
-) -> bool {
-    let mut any = false;
-    for conflict in conflicts {
-        let Some(choice) = choices.get_mut(&conflict.plugin).filter(|choice| choice.refused.is_none()) else {
-            continue;
-        };
-        let running = || sources.running.and_then(|running| running.get(&conflict.plugin)).cloned();
-        let Some(entry) = sources.last_good(&choice.entry.configured, config).or_else(running) else { continue };
-        if entry.digest() != choice.entry.digest() {
-            *choice = Choice { entry, refused: Some(Refused::Place(conflict.problem.clone())) };
-            any = true;
-        }
-    }
-    any
 }

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -50,11 +49,8 @@ impl Store {
     }
 
     fn refresh_one(&mut self, listener: &Listener, wanted: &Wanted, unsettled: &BTreeSet<PathBuf>) {
-        let place = self.known.iter().position(|known| known.is_of(&listener.name, wanted));
-        let mut known = place.map(|place| self.known.swap_remove(place));
-        if let Some(known) = &mut known {
-            known.wanted.place = wanted.place.clone();
-        }
+        let place = self.known.iter().position(|known| known.is_of(listener, wanted));
+        let known = place.map(|place| self.known.swap_remove(place));
         let waits = wanted.files().any(|file| unsettled.contains(file));
         let known = match known {
             Some(known) if known.current || waits => Known { current: true, ..known },
@@ -66,22 +62,14 @@ impl Store {
     fn make(&self, listener: &Listener, wanted: &Wanted, before: Option<Known>) -> Known {
         let contents: Contents = wanted.files().map(|path| (path.clone(), read(path))).collect();
         let digest = digest(&contents);
-        if let Some(before) = before.as_ref().filter(|before| before.digest == digest) {
-            let (good, error) = (before.good.clone(), before.error.clone());
-            return Known {
-                listener: Arc::clone(&listener.name),
-                wanted: wanted.clone(),
-                digest,
-                good,
-                error,
-                current: true,
-            };
-        }
+        let good = match before {
+            Some(before) if before.digest == digest => return Known { current: true, ..before },
+            before => before.and_then(|before| before.good),
+        };
         // Also one that was asked for in another way: its session tickets may stay good.
         let same_listener = || self.known.iter().find(|known| known.listener == listener.name)?.good.clone();
-        let good = before.and_then(|before| before.good);
         let previous = good.clone().or_else(same_listener);
-        let (good, error) = match Tls::build(wanted, &contents, names(listener.address), previous.as_deref()) {
+        let (good, error) = match Tls::build(wanted, &contents, previous.as_deref()) {
             Ok(tls) => (Some(Arc::new(tls)), None),
             Err(error) => (good, Some(error)),
         };
@@ -91,17 +79,18 @@ impl Store {
     /// What a configuration's listeners begin with.
     ///
     /// # Errors
-    /// Those that have never been good.
+    /// Those that have never been good: a listener that should encrypt never serves without.
     pub fn choose(&self, config: &Config) -> Result<Certificates, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut chosen = Certificates::new();
-        for (listener, known) in self.of(config) {
-            match (&known.good, &known.error) {
-                (Some(good), _) => drop(chosen.insert(Arc::clone(listener), Arc::clone(good))),
-                (None, error) => {
-                    let message = error.as_ref().map(ToString::to_string).unwrap_or_default();
-                    let key = format!("listener \"{listener}\": tls");
-                    problems.push(snapshot::problem(&known.wanted.place, key, message, REMEDY));
+        for (listener, wanted, known) in self.of(config) {
+            match known.map(|known| (&known.good, &known.error)) {
+                Some((Some(good), _)) => drop(chosen.insert(Arc::clone(&listener.name), Arc::clone(good))),
+                other => {
+                    let error = other.and_then(|(_, error)| error.as_ref());
+                    let message = error.map_or_else(|| "the files weren't read".to_owned(), ToString::to_string);
+                    let key = format!("listener \"{}\": tls", listener.name);
+                    problems.push(snapshot::problem(&wanted.place, key, message, REMEDY));
                 }
             }
         }
@@ -109,19 +98,19 @@ impl Store {
     }
 
     pub fn describe(&self, config: &Config) -> Vec<CertificateStatus> {
-        let describe = |(listener, known): (&Arc<str>, &Known)| CertificateStatus {
-            listener: Arc::clone(listener),
-            shown: known.good.as_ref().map(|good| good.shown.clone()).unwrap_or_default(),
-            reason: known.error.as_ref().map(ToString::to_string),
+        let describe = |(listener, _, known): (&Listener, &Wanted, Option<&Known>)| CertificateStatus {
+            listener: Arc::clone(&listener.name),
+            shown: known.and_then(|known| known.good.as_ref()).map(|good| good.shown.clone()).unwrap_or_default(),
+            reason: known.and_then(|known| known.error.as_ref()).map(ToString::to_string),
         };
         self.of(config).map(describe).collect()
     }
 
-    fn of<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = (&'a Arc<str>, &'a Known)> {
+    /// The listeners that encrypt, and what is known of their certificates.
+    fn of<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = (&'a Listener, &'a Wanted, Option<&'a Known>)> {
         config.listeners.iter().filter_map(|listener| {
             let wanted = listener.tls.as_ref()?;
-            let known = self.known.iter().find(|known| known.is_of(&listener.name, wanted))?;
-            Some((&listener.name, known))
+            Some((listener, wanted, self.known.iter().find(|known| known.is_of(listener, wanted))))
         })
     }
 }
@@ -129,8 +118,8 @@ impl Store {
 const REMEDY: &str = "name PEM files that belong together, readable by the gateway";
 
 impl Known {
-    fn is_of(&self, listener: &str, wanted: &Wanted) -> bool {
-        &*self.listener == listener && self.wanted.is_same(wanted)
+    fn is_of(&self, listener: &Listener, wanted: &Wanted) -> bool {
+        self.listener == listener.name && self.wanted == *wanted
     }
 }
 
@@ -160,11 +149,4 @@ fn digest(contents: &Contents) -> [u8; 32] {
         digest.update(Sha256::digest(bytes));
     }
     digest.finalize().into()
-}
-
-/// What a made-up certificate is for.
-fn names(address: SocketAddr) -> Vec<String> {
-    let own = (!address.ip().is_unspecified()).then(|| address.ip().to_string());
-    let names: BTreeSet<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into_iter().chain(own).collect();
-    names.into_iter().collect()
 }

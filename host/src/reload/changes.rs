@@ -24,6 +24,11 @@ pub fn changes(before: &Snapshot, now: &Snapshot) -> Vec<String> {
             changes.push("the configuration's other settings".to_owned());
         }
     }
+    for (listener, tls) in now.certificates().iter() {
+        if before.certificates().get(listener).is_some_and(|old| !Arc::ptr_eq(old, tls)) {
+            changes.push(format!("listener {listener}: new certificates"));
+        }
+    }
     for (name, entry) in now.plugins() {
         let Some(old) = before.plugins().get(name) else { continue };
         if old.digest() != entry.digest() {
@@ -38,6 +43,13 @@ pub fn problems(before: &Status, now: &Status) -> Vec<String> {
     let old = &before.configuration.problems;
     let configuration = now.configuration.problems.iter().filter(|problem| !old.contains(problem));
     let mut problems: Vec<String> = configuration.map(ToString::to_string).collect();
+    for listener in &now.certificates {
+        let Some(reason) = &listener.reason else { continue };
+        let known = before.certificates.iter().find(|other| other.listener == listener.listener);
+        if known.and_then(|known| known.reason.as_ref()) != Some(reason) {
+            problems.push(format!("listener {}: {reason}", listener.listener));
+        }
+    }
     for plugin in &now.plugins {
         let Some(reason) = &plugin.reason else { continue };
         let known = before.plugins.iter().find(|other| (&other.name, &other.file) == (&plugin.name, &plugin.file));
@@ -92,6 +104,20 @@ fn short(digest: Option<&str>) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot::status::CertificateStatus;
+
+    #[test]
+    fn what_is_refused_is_told_once() {
+        let status = |reason: Option<&str>| {
+            let (listener, reason) = ("public".into(), reason.map(str::to_owned));
+            let certificates = vec![CertificateStatus { listener, shown: Vec::new(), reason }];
+            Status { certificates, ..Status::default() }
+        };
+        let (good, bad) = (status(None), status(Some("a.pem holds no certificate in PEM")));
+        assert_eq!(problems(&good, &bad), ["listener public: a.pem holds no certificate in PEM"]);
+        assert_eq!(problems(&bad, &bad), [""; 0]);
+        assert_eq!(problems(&bad, &good), [""; 0]);
+    }
 
     #[test]
     fn differences_are_named_and_long_lists_are_cut() {

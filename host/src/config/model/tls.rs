@@ -18,8 +18,8 @@ pub struct Tls {
 /// What the listener shows to clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Certificates {
-    /// Made up at start; for development.
-    SelfSigned,
+    /// Made up at start, for these names and addresses; for development.
+    SelfSigned(Vec<String>),
     /// At least one; the first serves clients that ask for no name, or for one that none has.
     Files(Vec<CertificateFiles>),
 }
@@ -52,15 +52,10 @@ impl Tls {
     /// All files that it names.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         let certificates = match &self.certificates {
-            Certificates::SelfSigned => &[][..],
+            Certificates::SelfSigned(_) => &[][..],
             Certificates::Files(files) => files,
         };
         let certificates = certificates.iter().flat_map(|files| [&files.certificate, &files.key]);
         certificates.chain(self.client.as_ref().map(|client| &client.authorities))
-    }
-
-    /// Whether both ask for the same, wherever that is written.
-    pub fn is_same(&self, other: &Self) -> bool {
-        (&self.certificates, &self.client, self.versions) == (&other.certificates, &other.client, other.versions)
     }
 }

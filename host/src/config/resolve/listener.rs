@@ -1,6 +1,8 @@
 //! Listeners: their addresses have to differ from each other's and the admin's; clusters looked up.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Context;
@@ -51,23 +53,30 @@ pub(super) fn resolve(listeners: &[written::Listener], base: &Path, context: &Co
             protocol: protocol?,
             proxy_protocol: listener.proxy_protocol.clone(),
             place: address.place.to_string().into(),
-            tls: listener.tls.as_ref().map(|tls| resolve_tls(tls, base)),
+            tls: listener.tls.as_ref().map(|tls| resolve_tls(tls, base, address.value)),
         })
     });
     whole.collect()
 }
 
-fn resolve_tls(written: &written::Tls, base: &Path) -> Tls {
+fn resolve_tls(written: &written::Tls, base: &Path, address: SocketAddr) -> Tls {
     let whole = |path: &Path| absolute(&base.join(path));
-    let certificates = written.certificates.as_ref().map_or(Certificates::SelfSigned, |pairs| {
-        let files = pairs
-            .iter()
-            .map(|(certificate, key)| CertificateFiles { certificate: whole(certificate), key: whole(key) });
-        Certificates::Files(files.collect())
-    });
+    let files =
+        |(certificate, key): &(PathBuf, PathBuf)| CertificateFiles { certificate: whole(certificate), key: whole(key) };
+    let certificates = match &written.certificates {
+        None => Certificates::SelfSigned(own_names(address)),
+        Some(pairs) => Certificates::Files(pairs.iter().map(files).collect()),
+    };
     let required = written.client_required;
     let client = written.client_ca.as_ref().map(|path| ClientCertificates { authorities: whole(path), required });
     Tls { certificates, client, versions: written.versions, place: written.place.to_string().into() }
+}
+
+/// By what clients on this machine may call a listener, and its own address.
+fn own_names(address: SocketAddr) -> Vec<String> {
+    let own = (!address.ip().is_unspecified()).then(|| address.ip().to_string());
+    let names: BTreeSet<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into_iter().chain(own).collect();
+    names.into_iter().collect()
 }
 
 fn resolve_protocol(listener: &written::Listener, context: &Context<'_>) -> Option<Protocol> {

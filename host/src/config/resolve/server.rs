@@ -21,7 +21,8 @@ pub(super) fn admin(written: &Written, problems: &Problems) -> Option<Admin> {
         );
         problems.add(&address.place, "admin.address", fault);
     }
-    Some(Admin { address: address.value, hosts: admin.hosts.clone(), token: admin.token.clone() })
+    let place = address.place.to_string().into();
+    Some(Admin { address: address.value, hosts: admin.hosts.clone(), token: admin.token.clone(), place })
 }
 
 pub(super) fn access_log(written: &Written, base: &Path) -> Option<Arc<AccessLog>> {

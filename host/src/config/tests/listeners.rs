@@ -140,7 +140,14 @@ fn tls_names_files_relative_to_the_configuration() {
         config.listeners[0].tls.clone().unwrap()
     };
     let own = tls("\"self-signed\"");
-    assert_eq!((own.certificates, own.client, own.versions), (Certificates::SelfSigned, None, Versions::Tls12And13));
+    let Certificates::SelfSigned(names) = &own.certificates else { panic!("{own:?}") };
+    assert_eq!(*names, ["127.0.0.1", "::1", "localhost"]);
+    assert_eq!((own.client, own.versions), (None, Versions::Tls12And13));
+    let elsewhere = read(&listener("a", "address = \"192.0.2.7:1\"\ntls = \"self-signed\"")).unwrap();
+    let Some(Certificates::SelfSigned(names)) = elsewhere.listeners[0].tls.as_ref().map(|tls| &tls.certificates) else {
+        panic!("{elsewhere:?}")
+    };
+    assert!(names.contains(&"192.0.2.7".to_owned()), "{names:?}");
     let one = tls("{ certificate = \"a.pem\", key = \"/k/a.key\", client_ca = \"ca.pem\", min_version = \"1.3\" }");
     let Certificates::Files(files) = &one.certificates else { panic!("{one:?}") };
     assert!(files[0].certificate.is_absolute() && files[0].certificate.ends_with("a.pem"));

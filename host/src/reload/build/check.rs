@@ -14,7 +14,7 @@ use crate::snapshot::{Plugins, Snapshot, check, problem};
 use crate::telemetry::metrics::Metrics;
 
 impl Builder {
-    /// Everything that is wrong, with the configuration in the file `path`, with any component or with an
+    /// Everything that is wrong, with the configuration in the file `path`, with any component, certificate or
     /// address. Nothing is published or listened on.
     ///
     /// # Errors
@@ -30,6 +30,7 @@ impl Builder {
         let mut builder = Self::new(path, &config, Metrics::new())?;
         builder.refresh(&[&config], &BTreeSet::new());
         let (status, mut others) = builder.check_components(&config);
+        others.extend(builder.certificates.choose(&config).err().into_iter().flatten());
         others.extend(taken(&config));
         // An entry that isn't whole may only seem wrong.
         others.retain(|other| !problems.iter().any(|known| known.key.starts_with(subject(other))));
@@ -76,11 +77,25 @@ impl Builder {
     }
 }
 
-/// Listeners whose address another program has. A gateway that runs with this configuration is none.
+/// What is wrong, and what else will be when that is mended.
+pub(super) fn with_others(path: &Path, mut problems: Vec<Problem>) -> Vec<Problem> {
+    if let Err(StartError::Problems(others)) = Builder::check(path) {
+        let new: Vec<Problem> = others.into_iter().filter(|other| !problems.contains(other)).collect();
+        problems.extend(new);
+        sort(&mut problems);
+    }
+    problems
+}
+
+/// Addresses that another program has. A gateway that runs with this configuration is none.
 fn taken(config: &Config) -> impl Iterator<Item = Problem> {
-    config.listeners.iter().filter(|listener| is_taken(listener.address)).map(|listener| {
-        let error = BindError::InUse(listener.address).to_string();
-        problem(&listener.place, format!("listener \"{}\": address", listener.name), error, "")
+    let listeners = config.listeners.iter();
+    let listeners = listeners
+        .map(|listener| (listener.address, &listener.place, format!("listener \"{}\": address", listener.name)));
+    let admin = config.admin.iter().map(|admin| (admin.address, &admin.place, "admin.address".to_owned()));
+    listeners.chain(admin).filter(|(address, ..)| is_taken(*address)).map(|(address, place, key)| {
+        let error = BindError::InUse(address).to_string();
+        problem(place, key, error, "")
     })
 }
 

@@ -2,8 +2,10 @@
 //! after it. Reads no files and accepts no connections; never shows a key in a message.
 
 mod certificate;
+mod der;
 mod facts;
 mod handshake;
+mod name;
 mod resolver;
 #[cfg(test)]
 mod tests;
@@ -63,20 +65,15 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Make it of files' contents. `names` are put into a certificate that is made up. Session tickets of
-    /// `previous` stay good, unless clients are judged by others than before.
+    /// Make it of files' contents. Session tickets of `previous` stay good, unless clients are judged by others than
+    /// before.
     ///
     /// # Errors
     /// Which file is wrong, and how.
-    pub fn build(
-        wanted: &Wanted,
-        contents: &Contents,
-        names: Vec<String>,
-        previous: Option<&Self>,
-    ) -> Result<Self, TlsError> {
+    pub fn build(wanted: &Wanted, contents: &Contents, previous: Option<&Self>) -> Result<Self, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let certificates = match &wanted.certificates {
-            Certificates::SelfSigned => vec![Certificate::self_signed(names, &provider)?],
+            Certificates::SelfSigned(names) => vec![Certificate::self_signed(names.clone(), &provider)?],
             Certificates::Files(files) => files
                 .iter()
                 .map(|files| {

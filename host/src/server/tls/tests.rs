@@ -28,7 +28,7 @@ fn wanted(files: Vec<CertificateFiles>) -> Wanted {
 }
 
 fn build(wanted: &Wanted, contents: &Contents) -> Result<Tls, TlsError> {
-    Tls::build(wanted, contents, Vec::new(), None)
+    Tls::build(wanted, contents, None)
 }
 
 /// Shake hands as a client that trusts these files; tells what the client saw.
@@ -142,18 +142,19 @@ fn sessions_outlive_certificates_but_not_those_who_vouch_for_clients() {
     let kind = |tls: &Tls| shake(tls, &client, "a").1.handshake_kind();
     assert_eq!(kind(&first), Some(HandshakeKind::Full));
     assert_eq!(kind(&first), Some(HandshakeKind::Resumed));
-    let second = Tls::build(&wanted_a, &contents, Vec::new(), Some(&first)).unwrap();
+    let second = Tls::build(&wanted_a, &contents, Some(&first)).unwrap();
     assert_eq!(kind(&second), Some(HandshakeKind::Resumed));
     let ca = pair(&mut contents, "ca", &["ca"]).certificate;
     let judged = Wanted { client: Some(ClientCertificates { authorities: ca, required: false }), ..wanted_a.clone() };
-    let third = Tls::build(&judged, &contents, Vec::new(), Some(&second)).unwrap();
+    let third = Tls::build(&judged, &contents, Some(&second)).unwrap();
     assert_eq!(kind(&third), Some(HandshakeKind::Full));
 }
 
 #[test]
 fn a_made_up_certificate_is_for_its_names() {
-    let own = Wanted { certificates: Certificates::SelfSigned, ..wanted(Vec::new()) };
-    let tls = Tls::build(&own, &Contents::new(), vec!["localhost".into(), "127.0.0.1".into()], None).unwrap();
+    let names = vec!["localhost".into(), "127.0.0.1".into()];
+    let own = Wanted { certificates: Certificates::SelfSigned(names), ..wanted(Vec::new()) };
+    let tls = build(&own, &Contents::new()).unwrap();
     assert_eq!(tls.shown[0].names, ["localhost"]);
     assert_eq!(tls.shown[0].file, None);
 }

@@ -1,0 +1,105 @@
+//! Takes what was assembled as what serves from now on, and says what has changed by it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::assemble::Assembled;
+use super::fixed::Fixed;
+use super::{Builder, Built, Running};
+use crate::config::Problem;
+use crate::config::model::Config;
+use crate::reload::choose::Choice;
+use crate::reload::components::Version;
+use crate::reload::{changes, report};
+use crate::server::tls::Shown;
+use crate::snapshot::Snapshot;
+use crate::telemetry::metrics::Reload;
+
+impl Builder {
+    /// Take what was assembled as what serves from now on.
+    pub(super) fn settle(&mut self, assembled: Assembled, digest: [u8; 32], problems: Vec<Problem>) -> Built {
+        let Assembled { choices, snapshot } = assembled;
+        let config = snapshot.config().clone();
+        let changed = self.running.as_ref().is_none_or(|running| !same(&running.snapshot, &snapshot));
+        let status = self.describe(&config, &choices, problems);
+        let newly_refused = report::report(&self.status, &status);
+        let problems = changes::problems(&self.status, &status);
+        let (mut published, mut changes) = (None, Vec::new());
+        if changed {
+            let snapshot = Arc::new(snapshot);
+            if let Some(running) = &self.running {
+                changes = changes::changes(&running.snapshot, &snapshot);
+            }
+            let fixed = self.running.take().map_or_else(|| Fixed::of(&config), |running| running.fixed);
+            self.running = Some(Running { snapshot: snapshot.clone(), digest, fixed });
+            self.metrics.published();
+            self.metrics.certificates(expiries(&snapshot));
+            self.keep(&choices, &config);
+            published = Some(snapshot);
+        }
+        let outcome = match (changed, newly_refused) {
+            (true, _) => Reload::Published,
+            (false, true) => Reload::Refused,
+            (false, false) => Reload::Unchanged,
+        };
+        self.metrics.files_refused(status.refused());
+        self.status = status.clone();
+        let watched = self.watched(&config);
+        Built { snapshot: published, status, outcome, newly_refused, changes, problems, watched }
+    }
+
+    /// Keep on disk what serves now.
+    fn keep(&mut self, choices: &BTreeMap<Arc<str>, Choice>, config: &Config) {
+        let Some(last_good) = &self.last_good else { return };
+        for (name, choice) in choices.iter().filter(|(_, choice)| choice.refused.is_none()) {
+            let version = self.components.version(&config.plugins.directory, &choice.entry.configured.component);
+            let Ok(Version::Loaded(component, bytes)) = version else { continue };
+            let digest = &component.inspection().digest;
+            if self.kept.get(name) == Some(digest) || choice.entry.digest() != Some(digest) {
+                continue;
+            }
+            match last_good.store(name, bytes, digest) {
+                Ok(()) => drop(self.kept.insert(name.clone(), digest.clone())),
+                Err(error) => tracing::warn!(plugin = &**name, %error, "the last good version can't be kept on disk"),
+            }
+        }
+    }
+}
+
+/// Whether nothing would change by replacing one with the other.
+fn same(running: &Snapshot, next: &Snapshot) -> bool {
+    let entries = |snapshot: &Snapshot| snapshot.plugins().values().map(Arc::as_ptr).collect::<Vec<_>>();
+    let certificates = |snapshot: &Snapshot| snapshot.certificates().values().map(Arc::as_ptr).collect::<Vec<_>>();
+    Arc::ptr_eq(running.config(), next.config())
+        && entries(running) == entries(next)
+        && certificates(running) == certificates(next)
+}
+
+/// When certificates cease to be good: listener, name, seconds since 1970.
+fn expiries(snapshot: &Snapshot) -> Vec<(Arc<str>, String, i64)> {
+    let certificates = snapshot.certificates().iter();
+    certificates.flat_map(|(listener, tls)| first_expiries(listener, &tls.shown)).collect()
+}
+
+/// Of one listener; where certificates share a name, as those with keys of different kinds do, of the one that ceases
+/// first: two series with the same labels would make metrics unreadable.
+fn first_expiries(listener: &Arc<str>, shown: &[Shown]) -> Vec<(Arc<str>, String, i64)> {
+    let mut first: BTreeMap<&str, i64> = BTreeMap::new();
+    for shown in shown {
+        let at = first.entry(shown.names.first().map_or("", String::as_str)).or_insert(shown.not_after);
+        *at = shown.not_after.min(*at);
+    }
+    first.into_iter().map(|(name, at)| (Arc::clone(listener), name.to_owned(), at)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_of_one_name_have_one_expiry() {
+        let shown = |name: &str, not_after| Shown { file: None, names: vec![name.into()], not_before: 0, not_after };
+        let expiries = first_expiries(&"public".into(), &[shown("a", 7), shown("b", 3), shown("a", 5)]);
+        assert_eq!(expiries, [("public".into(), "a".to_owned(), 5), ("public".into(), "b".to_owned(), 3)]);
+    }
+}
