@@ -5,9 +5,14 @@ use std::process::Command;
 use crate::harness::components::{program, root};
 use crate::harness::site::Files;
 
-/// The exit code and what was said on standard error, without the directory.
+/// The exit code of `sluice check` and what was said on standard error, without the directory.
 fn check(files: &Files) -> (Option<i32>, String) {
-    let output = Command::new(program()).args(["check", "--config"]).arg(files.path("sluice.toml")).output().unwrap();
+    ended(files, "check")
+}
+
+/// The same of any command that looks at the configuration and ends.
+fn ended(files: &Files, command: &str) -> (Option<i32>, String) {
+    let output = Command::new(program()).args([command, "--config"]).arg(files.path("sluice.toml")).output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     (output.status.code(), text.replace(&format!("{}/", files.path("").display()).replace("//", "/"), ""))
 }
@@ -121,9 +126,8 @@ fn the_configuration_the_components_and_the_addresses_are_judged_at_once() {
     assert!(text.contains("8 problems"), "{text}");
 
     // A start that is refused says the same.
-    let output = Command::new(program()).args(["run", "--config"]).arg(files.path("sluice.toml")).output().unwrap();
-    let log = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap()).concat();
-    assert_eq!(output.status.code(), Some(1), "{log}");
+    let (code, log) = ended(&files, "run");
+    assert_eq!(code, Some(1), "{log}");
     for (line, words) in expected {
         let place = format!("sluice.toml:{line}: ");
         assert!(log.lines().any(|said| said.contains(&place) && said.contains(words)), "{place}, {words}:\n{log}");

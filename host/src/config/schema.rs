@@ -1,16 +1,14 @@
-//! The configuration as JSON Schema (draft 7), for editors: which keys there are, and what they take. The keys
-//! come from the same lists that the reader refuses unknown ones by. What depends on other entries, as the
-//! names of clusters do, is left to `sluice check`.
+//! The configuration as JSON Schema (draft 7), for editors: which keys there are, and what they take. A
+//! test holds it to what the reader takes. What depends on other entries, as the names of clusters do, is left to
+//! `sluice check`.
 
 use serde_json::{Map, Value, json};
 
-use super::entry::Keys;
-use super::written::keys;
+use super::written::POLICIES;
 
 /// The schema of one configuration file.
 pub fn schema() -> Value {
     let mut top = table(
-        &keys::TOP,
         &[],
         &[
             ("include", list(text("A pattern of further files, such as \"routes.d/*.toml\""))),
@@ -38,12 +36,11 @@ fn admin() -> Value {
         ("hosts", list(text("A name that Host may carry besides the address itself"))),
         ("token", secret("Bearer token; needed where the address isn't loopback")),
     ];
-    table(&keys::ADMIN, &["address"], &own)
+    table(&["address"], &own)
 }
 
 fn access_log() -> Value {
     let output = table(
-        &keys::ACCESS_OUTPUT,
         &[],
         &[
             ("file", text("The file that lines go to")),
@@ -60,7 +57,7 @@ fn access_log() -> Value {
         ("when", choice(&["always", "errors"])),
         ("redact", list(text("A header field or query parameter that is secret"))),
     ];
-    table(&keys::ACCESS_LOG, &[], &own)
+    table(&[], &own)
 }
 
 fn server() -> Value {
@@ -69,13 +66,14 @@ fn server() -> Value {
         ("drain", duration("How long requests on their way may take to finish at shutdown")),
         ("trusted_proxies", list(text("A network whose forwarding fields are believed"))),
         ("name", text("The name in Via and CDN-Loop")),
+        ("zone", text("Where this gateway is, for clusters with prefer_zone")),
     ];
-    table(&keys::SERVER, &[], &own)
+    table(&[], &own)
 }
 
 fn identity() -> Value {
     let field = || text("The request field that carries it upstream");
-    table(&keys::IDENTITY, &[], &[("subject", field()), ("issuer", field()), ("claims", field())])
+    table(&[], &[("subject", field()), ("issuer", field()), ("claims", field())])
 }
 
 fn plugins() -> Value {
@@ -83,7 +81,7 @@ fn plugins() -> Value {
         ("directory", text("The drop-in directory")),
         ("cache", text("Compiled code and last good versions; the gateway's own")),
     ];
-    table(&keys::PLUGINS, &[], &own)
+    table(&[], &own)
 }
 
 fn listener() -> Value {
@@ -95,8 +93,21 @@ fn listener() -> Value {
         ("sni", map(text("The cluster for the name that a TLS client asks for"))),
         ("idle_timeout", duration("Without a byte in either direction")),
         ("proxy_protocol", list(text("A network whose connections begin with a PROXY protocol header"))),
+        ("tls", either(&[choice(&["self-signed"]), tls()])),
     ];
-    table(&keys::LISTENER, &["name", "address"], &own)
+    table(&["name", "address"], &own)
+}
+
+fn tls() -> Value {
+    let files =
+        || [("certificate", text("PEM file of the certificate and its chain")), ("key", text("PEM file of its key"))];
+    let more = [
+        ("certificates", list(table(&["certificate", "key"], &files()))),
+        ("client_ca", text("PEM file of the authorities that vouch for clients")),
+        ("client_auth", choice(&["required", "optional"])),
+        ("min_version", choice(&["1.2", "1.3"])),
+    ];
+    table(&[], &[&files()[..], &more].concat())
 }
 
 fn plugin() -> Value {
@@ -117,12 +128,12 @@ fn plugin() -> Value {
         ("name", name()),
         ("component", text("The file, inside the drop-in directory")),
         ("config", json!({ "type": "object", "description": "What the plugin makes of it" })),
-        ("grants", list(json!({ "type": ["string", "object"] }))),
-        ("limits", table(&keys::LIMITS, &[], &limits)),
+        ("grants", either(&[list(json!({ "type": ["string", "object"] })), json!({ "type": "object" })])),
+        ("limits", table(&[], &limits)),
         ("isolation", choice(&["pooled", "request"])),
         ("on_error", choice(&["closed", "open"])),
     ];
-    table(&keys::PLUGIN, &["name", "component"], &own)
+    table(&["name", "component"], &own)
 }
 
 fn route() -> Value {
@@ -149,50 +160,130 @@ fn route() -> Value {
     let own = [
         ("name", name()),
         ("listeners", list(text("A listener's name"))),
-        ("match", table(&keys::MATCH, &[], &matcher)),
+        ("match", table(&[], &matcher)),
         ("plugins", list(text("A plugin's name, or the stem of a dropped file"))),
         ("cluster", text("Where requests go")),
-        ("clusters", list(table(&keys::WEIGHTED, &["name"], &weighted))),
-        ("redirect", table(&keys::REDIRECT, &[], &redirect)),
-        ("respond", table(&keys::RESPOND, &["status"], &respond)),
+        ("clusters", list(either(&[text("A cluster's name"), table(&["name"], &weighted)]))),
+        ("redirect", table(&[], &redirect)),
+        ("respond", table(&["status"], &respond)),
         ("anonymous", flag("Let requests without identity pass the authenticators")),
         ("fall_through", flag("With a method that the route lacks, try less specific ones")),
     ];
-    table(&keys::ROUTE, &["name"], &own)
+    table(&["name"], &own)
 }
 
 fn cluster() -> Value {
-    let endpoint = [("address", address("Where it is")), ("weight", number("Its share"))];
-    let check = [
-        ("path", text("What is requested")),
-        ("interval", duration("Between two checks")),
-        ("timeout", duration("For one check")),
-        ("unhealthy_after", number("Failures in a row")),
-        ("healthy_after", number("Successes in a row")),
+    let endpoint = [
+        ("address", address("Where it is")),
+        ("weight", number("Its share")),
+        ("priority", number("Higher ones stand in for lower ones")),
+        ("zone", text("Where it is, for prefer_zone")),
     ];
     let timeouts = [
         ("connect", duration("Until a connection is open")),
         ("first_byte", duration("From the request sent to the head of the answer")),
         ("idle", duration("Without a byte of a body")),
+        ("attempt", duration("One try, to the head of the answer")),
+        ("request", duration("The whole request with its retries, to the end of the answer")),
     ];
     let own = [
         ("name", name()),
-        ("endpoints", list(either(&[address("Where it is"), table(&keys::ENDPOINT, &["address"], &endpoint)]))),
-        ("health_check", table(&keys::HEALTH_CHECK, &["path"], &check)),
+        ("balance", balance()),
+        ("sticky", sticky()),
+        ("panic_threshold", number("Below so many percent of healthy endpoints, health doesn't count")),
+        ("prefer_zone", flag("Endpoints in the gateway's own zone come first")),
+        ("slow_start", duration("Until an endpoint that comes, or comes back, gets all of its share")),
+        ("endpoints", list(either(&[address("Where it is"), table(&["address"], &endpoint)]))),
+        ("discovery", table(&["file"], &[("file", text("A file with an endpoint on each line"))])),
+        ("health_check", health_check()),
         ("host", text("What to send as Host")),
-        ("timeouts", table(&keys::TIMEOUTS, &[], &timeouts)),
+        ("timeouts", table(&[], &timeouts)),
+        ("retries", retries()),
+        ("outlier_detection", outlier_detection()),
+        ("limits", cluster_limits()),
         ("proxy_protocol", choice(&["v1", "v2"])),
     ];
-    table(&keys::CLUSTER, &["name"], &own)
+    table(&["name"], &own)
 }
 
-/// A table with these keys. One that isn't described takes anything.
-fn table(keys: &Keys, required: &[&str], described: &[(&str, Value)]) -> Value {
-    let property = |key: &&str| {
-        let known = described.iter().find(|(name, _)| name == key);
-        ((*key).to_owned(), known.map_or_else(|| json!({}), |(_, schema)| schema.clone()))
-    };
-    let properties: Map<String, Value> = keys.known.iter().map(property).collect();
+fn balance() -> Value {
+    let key = [
+        ("header", text("A field of the request")),
+        ("cookie", text("A cookie")),
+        ("query", text("A parameter of the query")),
+    ];
+    let key = either(&[choice(&["client", "path", "identity"]), table(&[], &key)]);
+    let own = [
+        ("policy", choice(&POLICIES)),
+        ("hash", either(&[key.clone(), list(key)])),
+        ("plugin", text("The plugin that picks endpoints")),
+    ];
+    either(&[choice(&POLICIES), table(&[], &own)])
+}
+
+fn sticky() -> Value {
+    let own = [
+        ("cookie", text("The cookie's name")),
+        ("max_age", duration("How long a session lasts; else until the browser ends")),
+        ("secure", flag("Send the cookie over HTTPS alone")),
+    ];
+    table(&["cookie"], &own)
+}
+
+fn health_check() -> Value {
+    let own = [
+        ("protocol", choice(&["http", "tcp", "grpc"])),
+        ("path", text("What is requested")),
+        ("expect", list(status("What a good answer has"))),
+        ("body", text("A text that a good answer has in its body")),
+        ("service", text("The gRPC service that is asked for")),
+        ("interval", duration("Between two checks")),
+        ("timeout", duration("For one check")),
+        ("unhealthy_after", number("Failures in a row")),
+        ("healthy_after", number("Successes in a row")),
+    ];
+    table(&[], &own)
+}
+
+fn retries() -> Value {
+    let own = [
+        ("attempts", number("Tries after the first")),
+        ("on", list(either(&[choice(&["reset", "timeout"]), status("An answer with it is tried again")]))),
+        ("methods", list(text("A method that is tried again"))),
+        ("budget", number("Retries in percent of the requests")),
+        ("backoff", duration("The most to wait before the first retry")),
+        ("max_backoff", duration("The most to wait at all")),
+        ("body", size("The largest body that is kept to be sent again")),
+    ];
+    table(&[], &own)
+}
+
+fn outlier_detection() -> Value {
+    let own = [
+        ("consecutive", number("Failures in a row that eject an endpoint")),
+        ("success_rate", flag("Eject who succeeds much less often than the others")),
+        ("interval", duration("Between two looks at success rates")),
+        ("ejection", duration("Of the first ejection")),
+        ("max_ejection", duration("Of any ejection")),
+        ("max_ejected", number("Percent of the endpoints that may be ejected at once")),
+    ];
+    table(&[], &own)
+}
+
+fn cluster_limits() -> Value {
+    let own = [
+        ("requests", number("Requests on their way at once")),
+        ("connections", number("Byte streams open at once")),
+        ("retries", number("Retries on their way at once")),
+        ("pending", number("How many may wait for their turn")),
+        ("wait", duration("How long they may")),
+    ];
+    table(&[], &own)
+}
+
+/// A table with these keys and no others.
+fn table(required: &[&str], keys: &[(&str, Value)]) -> Value {
+    let properties: Map<String, Value> = keys.iter().map(|(key, schema)| ((*key).to_owned(), schema.clone())).collect();
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 
@@ -234,15 +325,26 @@ fn address(description: &str) -> Value {
 }
 
 fn duration(description: &str) -> Value {
-    json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h)$", "description": format!("{description}: \"30s\"") })
+    json!({ "type": "string", "pattern": "^[0-9]+\\s*(ms|s|m|h)$", "description": format!("{description}: \"30s\"") })
 }
 
 fn size(description: &str) -> Value {
     json!({
         "type": ["string", "integer"],
-        "pattern": "^[0-9]+(KiB|MiB|GiB)$",
+        "pattern": "^[0-9]+\\s*(B|KiB|MiB|GiB)?$",
         "minimum": 0,
         "description": format!("{description}: \"16MiB\""),
+    })
+}
+
+/// `204`, or `"2xx"` for a class of them.
+fn status(description: &str) -> Value {
+    json!({
+        "type": ["integer", "string"],
+        "minimum": 100,
+        "maximum": 599,
+        "pattern": "^[1-5]xx$",
+        "description": description,
     })
 }
 

@@ -19,6 +19,9 @@ fn read_in(base: &Path, text: &str) -> Result<Config, Vec<String>> {
     let environment = |name: &str| (name == "SECRET").then(|| "from environment".to_owned());
     let path = base.join("sluice.toml");
     let outcome = Loading::new(&path, &environment).run(Some(text)).outcome;
+    if outcome.is_ok() {
+        assert_eq!(schema::check(text), [""; 0], "the reader takes it, and the schema doesn't: {text}");
+    }
     let prefix = format!("{}/", base.display());
     outcome.map_err(|problems| problems.iter().map(|problem| problem.to_string().replace(&prefix, "")).collect())
 }

@@ -69,7 +69,7 @@ fn the_reference_shows_the_defaults() {
 fn every_key_is_in_the_reference_and_in_the_documentation() {
     let whole = whole();
     let documentation = fs::read_to_string(repository("docs/configuration.md")).unwrap();
-    for key in keys::ALL.iter().flat_map(|keys| keys.known) {
+    for key in keys::ALL.iter().flat_map(|(_, keys)| keys.known) {
         let written = [format!("{key} = "), format!("[{key}]"), format!(".{key}]")];
         assert!(written.iter().any(|written| whole.contains(written.as_str())), "config/sluice.toml lacks {key}");
         let shown = [format!("`{key}`"), format!("[{key}]")];

@@ -1,9 +1,13 @@
 //! The schema and the reader are of one mind, as far as a schema can say it.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use super::reference::whole;
 use crate::config::schema::schema;
+use crate::config::written::keys;
 
 /// What of `value` doesn't fit, by the few words of JSON Schema that ours has.
 fn misfits(schema: &Value, value: &Value, place: &str, found: &mut Vec<String>) {
@@ -21,6 +25,7 @@ fn misfits(schema: &Value, value: &Value, place: &str, found: &mut Vec<String>) 
             "enum",
             "pattern",
             "minimum",
+            "maximum",
             "minLength",
             "maxLength",
         ];
@@ -39,6 +44,13 @@ fn misfits(schema: &Value, value: &Value, place: &str, found: &mut Vec<String>) 
             found.push(format!("{place} is of type {own}"));
             return;
         }
+    }
+    let outside = |number: i64| {
+        let bound = |word: &str| schema.get(word).and_then(Value::as_i64);
+        bound("minimum").is_some_and(|least| number < least) || bound("maximum").is_some_and(|most| number > most)
+    };
+    if value.as_i64().is_some_and(outside) {
+        found.push(format!("{place} is out of bounds"));
     }
     if let Some(choices) = schema.get("enum").and_then(Value::as_array)
         && !choices.contains(value)
@@ -81,11 +93,43 @@ fn misfits(schema: &Value, value: &Value, place: &str, found: &mut Vec<String>) 
     }
 }
 
-fn check(text: &str) -> Vec<String> {
+static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
+
+/// What of a configuration file doesn't fit the schema.
+pub(super) fn check(text: &str) -> Vec<String> {
     let value: Value = toml::from_str(text).unwrap();
     let mut found = Vec::new();
-    misfits(&schema(), &value, "", &mut found);
+    misfits(&SCHEMA, &value, "", &mut found);
     found
+}
+
+/// The keys of every table in a schema.
+fn tables(schema: &Value, found: &mut Vec<BTreeSet<String>>) {
+    match schema {
+        Value::Object(words) => {
+            if let Some(properties) = words.get("properties").and_then(Value::as_object) {
+                found.push(properties.keys().cloned().collect());
+            }
+            words.values().for_each(|inner| tables(inner, found));
+        }
+        Value::Array(items) => items.iter().for_each(|inner| tables(inner, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_schema_has_the_tables_and_keys_of_the_reader() {
+    let mut described = Vec::new();
+    tables(&SCHEMA, &mut described);
+    let set = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<BTreeSet<String>>();
+    for (name, keys) in keys::ALL {
+        assert!(described.contains(&set(keys.known)), "the schema has no table with the keys of {name}");
+    }
+    let read = |keys: &BTreeSet<String>| keys::ALL.iter().any(|(_, known)| set(known.known) == *keys);
+    for keys in described {
+        let refers = keys == set(&["env"]) || keys == set(&["file"]);
+        assert!(refers || read(&keys), "no table has the keys {keys:?}");
+    }
 }
 
 #[test]
@@ -102,6 +146,13 @@ fn what_is_wrong_does_not_fit() {
         ("[[plugin]]\nname = \"a\"", ".plugin[] has no \"component\""),
         ("[[plugin]]\nname = \"a\"\ncomponent = \"a\"\non_error = \"opne\"", ".plugin[].on_error is none of"),
         ("[admin]\naddress = \"a:1\"\ntoken = 5", ".admin.token fits nothing"),
+        ("[[listener]]\nname = \"a\"\naddress = \"a:1\"\ntls = { certificat = \"a\" }", ".listener[].tls fits nothing"),
+        ("[[cluster]]\nname = \"a\"\nlimits = { request = 1 }", ".cluster[].limits.request is unknown"),
+        ("[[cluster]]\nname = \"a\"\nbalance = \"rr\"", ".cluster[].balance fits nothing"),
+        (
+            "[[cluster]]\nname = \"a\"\nhealth_check = { expect = [99] }",
+            ".cluster[].health_check.expect[] is out of bounds",
+        ),
     ] {
         let found = check(text);
         assert!(found.len() == 1 && found[0].starts_with(wrong), "{text}: {found:?}");

@@ -21,7 +21,8 @@ pub(in crate::config) enum Balance {
 const EXAMPLE: &str = "write \"round-robin\", { policy = \"maglev\", hash = \"client\" } or { plugin = \"NAME\" }";
 const HASH_EXAMPLE: &str =
     "write \"client\", \"path\", \"identity\", { header = \"NAME\" }, { cookie = \"NAME\" } or { query = \"NAME\" }";
-const POLICIES: [&str; 6] = ["round-robin", "random", "least-request", "peak-ewma", "ring-hash", "maglev"];
+pub(in crate::config) const POLICIES: [&str; 6] =
+    ["round-robin", "random", "least-request", "peak-ewma", "ring-hash", "maglev"];
 
 impl Balance {
     pub(super) fn read(entry: &Entry<'_>) -> Self {

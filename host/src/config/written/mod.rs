@@ -19,7 +19,7 @@ mod tls;
 
 use std::sync::Arc;
 
-pub(super) use balance::Balance;
+pub(super) use balance::{Balance, POLICIES};
 pub(super) use cluster::Cluster;
 pub(super) use listener::{Listener, Protocol};
 pub(super) use plugin::Plugin;
