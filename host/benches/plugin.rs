@@ -18,7 +18,7 @@ use sluice::plugin::wasm::{Options, PluginHost};
 use sluice::telemetry::metrics::Metrics;
 
 #[path = "../src/plugin/wasm/tests/guests.rs"]
-#[allow(unused, reason = "shared with the tests, which use more of it")]
+#[expect(dead_code, reason = "shared with the tests, which use more of it")]
 mod guests;
 
 const CALLS: u32 = 1000;

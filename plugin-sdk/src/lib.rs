@@ -59,16 +59,21 @@
 //! - An [`Error`] is a failure of the plugin, which the route's `on_error` decides about. What the *client* did
 //!   wrong is a decision: answer with a [`LocalResponse`].
 //! - A panic ends the instance and costs that exchange a 503; its message is in the gateway's log.
-//! - Capabilities ([`clock`], [`random`], [`kv`], [`limiter`], [`metrics`], [`http`], and
-//!   `crypto` with this crate's feature of that name) have to be granted in the gateway's configuration; using one imports it. [`log`] needs no grant.
+//! - Capabilities ([`clock`], [`random`], [`kv`], [`limiter`], [`metrics`], [`http`], and `crypto`, whose test double
+//!   needs this crate's feature of that name) have to be granted in the gateway's configuration; using one
+//!   imports it. [`log`] needs no grant.
 
 #![warn(missing_docs)]
 
+// The guest's, whose test is native.
+#[cfg(all(test, not(target_family = "wasm")))]
+#[path = "wasm/alloc.rs"]
+mod alloc;
 mod balance;
 mod body;
 pub mod clock;
 pub mod config;
-#[cfg(feature = "crypto")]
+#[cfg(any(feature = "crypto", target_family = "wasm"))]
 pub mod crypto;
 mod decision;
 pub mod encode;

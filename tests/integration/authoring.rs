@@ -91,6 +91,34 @@ fn plugin_test_lends_what_is_granted_and_answers_for_clusters() {
 }
 
 #[test]
+fn plugin_test_shows_bodies_to_chunk_hooks() {
+    let folder = components::directory();
+    let cases = r#"
+        [plugin]
+        grants = ["kv", { http-client = ["users"] }]
+        [[case]]
+        name = "capitals"
+        request = { method = "POST", body = "one" }
+        answer = { body = "four" }
+        expect = { request = { body = "ONE[3]" }, status = 200, headers = { x-sent = "3" }, body = "FOUR[4]" }
+        [[case]]
+        name = "fails"
+        config = { request_fails_at = 3, misdeed = "fail" }
+        request = { method = "POST", body = "one" }
+        expect = { decision = "failed", error = "on purpose" }
+        [[case]]
+        name = "is found out"
+        request = { method = "POST", body = "one" }
+        expect = { request = { body = "one" } }
+    "#;
+    fs::write(folder.path().join("cases.toml"), cases).unwrap();
+    let output = sluice(folder.path(), &["plugin", "test", components::guest("pieces").to_str().unwrap()]);
+    let text = text(&output);
+    assert!(text.contains("request.body: expected \"one\", is \"ONE[3]\""), "{text}");
+    assert!(text.contains("3 cases, 1 failed"), "{text}");
+}
+
+#[test]
 fn plugin_new_overwrites_nothing() {
     let folder = components::directory();
     fs::create_dir(folder.path().join("hello")).unwrap();

@@ -11,14 +11,24 @@ use http::Response;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming};
 
+use crate::harness::client::request;
 use crate::harness::site::{Files, Site, cluster, route};
 use crate::harness::upstream::{Upstream, read_head, write};
 use crate::harness::{components, soon};
 
+/// What the guest imports for harm that it might do.
+const GRANTS: &str = "grants = [\"kv\", { http-client = [\"up\"] }]\n";
+
 async fn site(config: &str, upstream: &Upstream) -> Site {
+    site_with("", config, upstream).await
+}
+
+async fn site_with(limits: &str, config: &str, upstream: &Upstream) -> Site {
     let files = Files::new();
     files.put_component("pieces.wasm", &fs::read(components::guest("pieces")).unwrap());
-    let plugin = format!("[[plugin]]\nname = \"pieces\"\ncomponent = \"pieces.wasm\"\nconfig = {{ {config} }}\n");
+    let plugin = format!(
+        "[[plugin]]\nname = \"pieces\"\ncomponent = \"pieces.wasm\"\n{GRANTS}config = {{ {config} }}\n{limits}"
+    );
     let text = [plugin.as_str(), &route("up", "/*", &["pieces"]), &cluster("up", &[upstream.address])].concat();
     files.start(&text).await
 }
@@ -85,6 +95,31 @@ async fn a_failure_on_the_way_is_answered_or_breaks_off_but_never_ends_well() {
     client.send("4\r\n\r\n\r\n\r\n0\r\n\r\n").await;
     let rest = client.rest().await;
     assert!(!rest.ends_with(b"0\r\n\r\n"), "{:?}", String::from_utf8_lossy(&rest));
+}
+
+#[tokio::test]
+async fn harm_on_the_way_costs_its_own_exchange_only() {
+    const SIZE: usize = 300;
+    let upstream = Upstream::mirror().await;
+    // More than `limits.body` allows in a piece's place, and all that ends a call.
+    let misdeeds =
+        ["\"loop\"", "\"recurse\"", "\"hoard\"", "\"trap\"", "\"fail\"", "\"garble\"", "{ respond-big = 70_000 }"];
+    for misdeed in misdeeds {
+        let limits = "limits = { memory = \"4MiB\", time = \"20ms\", body = \"64KiB\" }\n";
+        let harm = |side: &str| format!("{side}_fails_at = {SIZE}, misdeed = {misdeed}");
+        let failing = site_with(limits, &harm("request"), &upstream).await;
+        failing.ask("POST", "/x", &[], &[b'a'; SIZE]).await.assert_problem(503);
+        assert_eq!(failing.ask("POST", "/x", &[], b"a").await.status, 200, "{misdeed}: the next one meets another");
+
+        let failing = site_with(limits, &harm("response"), &upstream).await;
+        let mut client = failing.client().await;
+        client.send(request("POST", "/x", &[], &[b'a'; SIZE])).await;
+        assert_eq!(client.head().await.status, 200);
+        let rest = client.rest().await;
+        assert!(!rest.ends_with(b"0\r\n\r\n"), "{misdeed}: {:?}", String::from_utf8_lossy(&rest));
+        let answer = failing.ask("HEAD", "/x", &[], b"").await;
+        assert_eq!(answer.status, 200, "{misdeed}: the next one meets another");
+    }
 }
 
 /// Sends back what it gets while it gets it.

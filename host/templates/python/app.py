@@ -1,6 +1,6 @@
 """Where componentize-py begins. plugin.py is the file to change."""
 
-from sluice import (  # noqa: F401
+from sluice.exports import (  # noqa: F401
     Aggregate,
     Authenticate,
     Authorize,

@@ -1,5 +1,6 @@
 //! The capability `crypto` outside of the gateway: the same library, and the same rules for keys and messages.
 
+use aws_lc_rs::rsa::PublicEncryptingKey;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519, ParsedPublicKey,
     RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
@@ -52,7 +53,13 @@ pub(crate) fn crypto_verify(
             Ok(RsaPublicKeyComponents { n, e }.verify(parameters, message, signature).is_ok())
         }
         (PublicKey::Point(bytes) | PublicKey::Spki(bytes), _, Some(algorithm)) => parsed(algorithm, bytes),
-        (PublicKey::Spki(bytes), Some(algorithm), _) => parsed(algorithm, bytes),
+        (PublicKey::Spki(bytes), Some(algorithm), _) => {
+            let good = parsed(algorithm, bytes)?;
+            if !good && PublicEncryptingKey::from_der(bytes).is_err() {
+                return Err("the key is no RSA key with a modulus of 2048 to 8192 bits".into());
+            }
+            Ok(good)
+        }
         (PublicKey::Point(_), ..) => Err("the key is a point; this algorithm needs an RSA key".into()),
         (PublicKey::Rsa(_) | PublicKey::Spki(_), ..) => {
             Err("the key is an RSA key; this algorithm needs a point".into())

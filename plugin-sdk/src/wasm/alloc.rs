@@ -24,7 +24,7 @@ const FIRST: usize = 32 << 10;
 /// What is taken from the standard allocator when that is used up.
 const MORE: usize = 16 << 10;
 
-#[global_allocator]
+#[cfg_attr(target_family = "wasm", global_allocator)]
 static ALLOCATOR: Small = Small {
     free: [const { Cell::new(ptr::null_mut()) }; CLASSES],
     next: Cell::new(ptr::null_mut()),
@@ -36,7 +36,7 @@ static ROOM: Room = Room(UnsafeCell::new([const { MaybeUninit::zeroed() }; FIRST
 #[repr(align(16))]
 struct Room(UnsafeCell<[MaybeUninit<u8>; FIRST]>);
 
-// SAFETY: without atomics there is one thread.
+// SAFETY: without atomics there is one thread; natively there is one test.
 unsafe impl Sync for Room {}
 
 struct Small {
@@ -47,7 +47,7 @@ struct Small {
     left: Cell<usize>,
 }
 
-// SAFETY: without atomics there is one thread.
+// SAFETY: as for `Room`.
 unsafe impl Sync for Small {}
 
 /// The list that blocks of this layout belong to; none for large ones.
@@ -127,6 +127,80 @@ unsafe impl GlobalAlloc for Small {
                 }
                 moved
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A block with the byte that it is filled with.
+    struct Block(*mut u8, Layout, u8);
+
+    impl Block {
+        fn new(layout: Layout, mark: u8) -> Self {
+            // SAFETY: no layout here is empty.
+            let block = Self(unsafe { ALLOCATOR.alloc(layout) }, layout, mark);
+            block.fill();
+            block
+        }
+
+        fn fill(&self) {
+            assert!(!self.0.is_null() && self.0.addr().is_multiple_of(self.1.align()), "{:?}", self.1);
+            // SAFETY: the block is this long.
+            unsafe { self.0.write_bytes(self.2, self.1.size()) };
+        }
+
+        /// Nobody else has written into the first `length` bytes.
+        fn check(&self, length: usize) {
+            // SAFETY: the block is at least this long, and has been filled.
+            let bytes = unsafe { std::slice::from_raw_parts(self.0, length) };
+            assert!(bytes.iter().all(|byte| *byte == self.2), "{:?}", self.1);
+        }
+
+        fn resize(&mut self, size: usize) {
+            let kept = size.min(self.1.size());
+            // SAFETY: the block is of this layout, and the size isn't 0.
+            self.0 = unsafe { ALLOCATOR.realloc(self.0, self.1, size) };
+            self.1 = Layout::from_size_align(size, self.1.align()).unwrap();
+            self.check(kept);
+            self.fill();
+        }
+    }
+
+    impl Drop for Block {
+        fn drop(&mut self) {
+            self.check(self.1.size());
+            // SAFETY: it is given back once, with its layout.
+            unsafe { ALLOCATOR.dealloc(self.0, self.1) };
+        }
+    }
+
+    /// The only test that uses the allocator: it is made for one thread.
+    #[test]
+    fn blocks_are_aligned_keep_what_is_in_them_and_never_overlap() {
+        let mut state = 1_u64;
+        let mut random = move |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        let mut held: Vec<Block> = Vec::new();
+        for step in 0..50_000_u32 {
+            // Most are small; some are on either side of the boundary, and some are aligned like nothing small.
+            let size = 1 + [random(64), random(MOST + 64), random(8 * MOST)][random(3)];
+            let align = 1 << [random(5), random(8)][random(2)];
+            match random(3) {
+                0 if !held.is_empty() => drop(held.swap_remove(random(held.len()))),
+                1 if !held.is_empty() => {
+                    let index = random(held.len());
+                    held[index].resize(size);
+                }
+                _ if held.len() < 200 => {
+                    held.push(Block::new(Layout::from_size_align(size, align).unwrap(), step.to_le_bytes()[0]));
+                }
+                _ => held.clear(),
+            }
         }
     }
 }

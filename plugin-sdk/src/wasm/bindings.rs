@@ -26,6 +26,10 @@ pub mod capabilities {
             "sluice:plugin/http-client@0.1.0/outgoing-request": crate::http::OutgoingRequest,
             "sluice:plugin/http-client@0.1.0/incoming-response": crate::http::IncomingResponse,
             "sluice:plugin/http-client@0.1.0/client-error": crate::http::ClientError,
+            "sluice:plugin/crypto@0.1.0/digest-algorithm": crate::crypto::DigestAlgorithm,
+            "sluice:plugin/crypto@0.1.0/signature-algorithm": crate::crypto::SignatureAlgorithm,
+            "sluice:plugin/crypto@0.1.0/rsa-key": crate::crypto::RsaKey,
+            "sluice:plugin/crypto@0.1.0/public-key": crate::crypto::PublicKey,
         },
     });
 }
@@ -39,204 +43,52 @@ pub mod lifecycle {
     });
 }
 
-/// Role authenticate.
-pub mod authenticate {
-    wit_bindgen::generate!({
-        inline: "package sluice:sdk; world authenticate { export sluice:plugin/authenticate@0.1.0; }",
-        path: "../wit",
-        pub_export_macro: true,
-        with: {
-            "sluice:plugin/types@0.1.0": super::capabilities::sluice::plugin::types,
-            "sluice:plugin/types@0.1.0/field": crate::Field,
-            "sluice:plugin/types@0.1.0/edit-error": crate::EditError,
-            "sluice:plugin/types@0.1.0/identity": crate::Identity,
-            "sluice:plugin/types@0.1.0/origin": crate::Origin,
-            "sluice:plugin/types@0.1.0/local-response": crate::LocalResponse,
-            "sluice:plugin/types@0.1.0/decision": crate::Decision,
-            "sluice:plugin/types@0.1.0/body-decision": crate::BodyDecision,
-            "sluice:plugin/types@0.1.0/quota": crate::Quota,
-        },
-    });
+/// For each hook the world that exports it, on the types of the imports.
+macro_rules! hooks {
+    ($($(#[$doc:meta])* $hook:ident: $world:tt)*) => {$(
+        $(#[$doc])*
+        pub mod $hook {
+            wit_bindgen::generate!({
+                inline: $world,
+                path: "../wit",
+                pub_export_macro: true,
+                with: {
+                    "sluice:plugin/types@0.1.0": super::capabilities::sluice::plugin::types,
+                    "sluice:plugin/types@0.1.0/field": crate::Field,
+                    "sluice:plugin/types@0.1.0/edit-error": crate::EditError,
+                    "sluice:plugin/types@0.1.0/identity": crate::Identity,
+                    "sluice:plugin/types@0.1.0/origin": crate::Origin,
+                    "sluice:plugin/types@0.1.0/local-response": crate::LocalResponse,
+                    "sluice:plugin/types@0.1.0/decision": crate::Decision,
+                    "sluice:plugin/types@0.1.0/body-decision": crate::BodyDecision,
+                    "sluice:plugin/types@0.1.0/quota": crate::Quota,
+                },
+            });
+        }
+    )*};
 }
 
-/// Role authorize.
-pub mod authorize {
-    wit_bindgen::generate!({
-        inline: "package sluice:sdk; world authorize { export sluice:plugin/authorize@0.1.0; }",
-        path: "../wit",
-        pub_export_macro: true,
-        with: {
-            "sluice:plugin/types@0.1.0": super::capabilities::sluice::plugin::types,
-            "sluice:plugin/types@0.1.0/field": crate::Field,
-            "sluice:plugin/types@0.1.0/edit-error": crate::EditError,
-            "sluice:plugin/types@0.1.0/identity": crate::Identity,
-            "sluice:plugin/types@0.1.0/origin": crate::Origin,
-            "sluice:plugin/types@0.1.0/local-response": crate::LocalResponse,
-            "sluice:plugin/types@0.1.0/decision": crate::Decision,
-            "sluice:plugin/types@0.1.0/body-decision": crate::BodyDecision,
-            "sluice:plugin/types@0.1.0/quota": crate::Quota,
-        },
-    });
-}
-
-/// Role rate-limit.
-pub mod rate_limit {
-    wit_bindgen::generate!({
-        inline: "package sluice:sdk; world rate-limit { export sluice:plugin/rate-limit@0.1.0; }",
-        path: "../wit",
-        pub_export_macro: true,
-        with: {
-            "sluice:plugin/types@0.1.0": super::capabilities::sluice::plugin::types,
-            "sluice:plugin/types@0.1.0/field": crate::Field,
-            "sluice:plugin/types@0.1.0/edit-error": crate::EditError,
-            "sluice:plugin/types@0.1.0/identity": crate::Identity,
-            "sluice:plugin/types@0.1.0/origin": crate::Origin,
-            "sluice:plugin/types@0.1.0/local-response": crate::LocalResponse,
-            "sluice:plugin/types@0.1.0/decision": crate::Decision,
-            "sluice:plugin/types@0.1.0/body-decision": crate::BodyDecision,
-            "sluice:plugin/types@0.1.0/quota": crate::Quota,
-        },
-    });
-}
-
-/// Heads of requests.
-pub mod on_request {
-    wit_bindgen::generate!({
-        inline: "package sluice:sdk; world on-request { export sluice:plugin/on-request@0.1.0; }",
-        path: "../wit",
-        pub_export_macro: true,
-        with: {
-            "sluice:plugin/types@0.1.0": super::capabilities::sluice::plugin::types,
-            "sluice:plugin/types@0.1.0/field": crate::Field,
-            "sluice:plugin/types@0.1.0/edit-error": crate::EditError,
-            "sluice:plugin/types@0.1.0/identity": crate::Identity,
-            "sluice:plugin/types@0.1.0/origin": crate::Origin,
-            "sluice:plugin/types@0.1.0/local-response": crate::LocalResponse,
-            "sluice:plugin/types@0.1.0/decision": crate::Decision,
-            "sluice:plugin/types@0.1.0/body-decision": crate::BodyDecision,
-            "sluice:plugin/types@0.1.0/quota": crate::Quota,
-        },
-    });
-}
-
-/// Bodies of requests.
-pub mod on_request_body {
-    wit_bindgen::generate!({
-        inline: "package sluice:sdk; world on-request-body { export sluice:plugin/on-request-body@0.1.0; }",
-        path: "../wit",
-        pub_export_macro: true,
-        with: {
-            "sluice:plugin/types@0.1.0": super::capabilities::sluice::plugin::types,
-            "sluice:plugin/types@0.1.0/field": crate::Field,
-            "sluice:plugin/types@0.1.0/edit-error": crate::EditError,
-            "sluice:plugin/types@0.1.0/identity": crate::Identity,
-            "sluice:plugin/types@0.1.0/origin": crate::Origin,
-            "sluice:plugin/types@0.1.0/local-response": crate::LocalResponse,
-            "sluice:plugin/types@0.1.0/decision": crate::Decision,
-            "sluice:plugin/types@0.1.0/body-decision": crate::BodyDecision,
-            "sluice:plugin/types@0.1.0/quota": crate::Quota,
-        },
-    });
-}
-
-/// Bodies of requests in pieces.
-pub mod on_request_chunk {
-    wit_bindgen::generate!({
-        inline: "package sluice:sdk; world on-request-chunk { export sluice:plugin/on-request-chunk@0.1.0; }",
-        path: "../wit",
-        pub_export_macro: true,
-        with: {
-            "sluice:plugin/types@0.1.0": super::capabilities::sluice::plugin::types,
-            "sluice:plugin/types@0.1.0/field": crate::Field,
-            "sluice:plugin/types@0.1.0/edit-error": crate::EditError,
-            "sluice:plugin/types@0.1.0/identity": crate::Identity,
-            "sluice:plugin/types@0.1.0/origin": crate::Origin,
-            "sluice:plugin/types@0.1.0/local-response": crate::LocalResponse,
-            "sluice:plugin/types@0.1.0/decision": crate::Decision,
-            "sluice:plugin/types@0.1.0/body-decision": crate::BodyDecision,
-            "sluice:plugin/types@0.1.0/quota": crate::Quota,
-        },
-    });
-}
-
-/// Bodies of answers in pieces.
-pub mod on_response_chunk {
-    wit_bindgen::generate!({
-        inline: "package sluice:sdk; world on-response-chunk { export sluice:plugin/on-response-chunk@0.1.0; }",
-        path: "../wit",
-        pub_export_macro: true,
-        with: {
-            "sluice:plugin/types@0.1.0": super::capabilities::sluice::plugin::types,
-            "sluice:plugin/types@0.1.0/field": crate::Field,
-            "sluice:plugin/types@0.1.0/edit-error": crate::EditError,
-            "sluice:plugin/types@0.1.0/identity": crate::Identity,
-            "sluice:plugin/types@0.1.0/origin": crate::Origin,
-            "sluice:plugin/types@0.1.0/local-response": crate::LocalResponse,
-            "sluice:plugin/types@0.1.0/decision": crate::Decision,
-            "sluice:plugin/types@0.1.0/body-decision": crate::BodyDecision,
-            "sluice:plugin/types@0.1.0/quota": crate::Quota,
-        },
-    });
-}
-
-/// Heads of answers.
-pub mod on_response {
-    wit_bindgen::generate!({
-        inline: "package sluice:sdk; world on-response { export sluice:plugin/on-response@0.1.0; }",
-        path: "../wit",
-        pub_export_macro: true,
-        with: {
-            "sluice:plugin/types@0.1.0": super::capabilities::sluice::plugin::types,
-            "sluice:plugin/types@0.1.0/field": crate::Field,
-            "sluice:plugin/types@0.1.0/edit-error": crate::EditError,
-            "sluice:plugin/types@0.1.0/identity": crate::Identity,
-            "sluice:plugin/types@0.1.0/origin": crate::Origin,
-            "sluice:plugin/types@0.1.0/local-response": crate::LocalResponse,
-            "sluice:plugin/types@0.1.0/decision": crate::Decision,
-            "sluice:plugin/types@0.1.0/body-decision": crate::BodyDecision,
-            "sluice:plugin/types@0.1.0/quota": crate::Quota,
-        },
-    });
-}
-
-/// Bodies of answers.
-pub mod on_response_body {
-    wit_bindgen::generate!({
-        inline: "package sluice:sdk; world on-response-body { export sluice:plugin/on-response-body@0.1.0; }",
-        path: "../wit",
-        pub_export_macro: true,
-        with: {
-            "sluice:plugin/types@0.1.0": super::capabilities::sluice::plugin::types,
-            "sluice:plugin/types@0.1.0/field": crate::Field,
-            "sluice:plugin/types@0.1.0/edit-error": crate::EditError,
-            "sluice:plugin/types@0.1.0/identity": crate::Identity,
-            "sluice:plugin/types@0.1.0/origin": crate::Origin,
-            "sluice:plugin/types@0.1.0/local-response": crate::LocalResponse,
-            "sluice:plugin/types@0.1.0/decision": crate::Decision,
-            "sluice:plugin/types@0.1.0/body-decision": crate::BodyDecision,
-            "sluice:plugin/types@0.1.0/quota": crate::Quota,
-        },
-    });
-}
-
-/// Role aggregate.
-pub mod aggregate {
-    wit_bindgen::generate!({
-        inline: "package sluice:sdk; world aggregate { export sluice:plugin/aggregate@0.1.0; }",
-        path: "../wit",
-        pub_export_macro: true,
-        with: {
-            "sluice:plugin/types@0.1.0": super::capabilities::sluice::plugin::types,
-            "sluice:plugin/types@0.1.0/field": crate::Field,
-            "sluice:plugin/types@0.1.0/edit-error": crate::EditError,
-            "sluice:plugin/types@0.1.0/identity": crate::Identity,
-            "sluice:plugin/types@0.1.0/origin": crate::Origin,
-            "sluice:plugin/types@0.1.0/local-response": crate::LocalResponse,
-            "sluice:plugin/types@0.1.0/decision": crate::Decision,
-            "sluice:plugin/types@0.1.0/body-decision": crate::BodyDecision,
-            "sluice:plugin/types@0.1.0/quota": crate::Quota,
-        },
-    });
+hooks! {
+    /// Role authenticate.
+    authenticate: "package sluice:sdk; world authenticate { export sluice:plugin/authenticate@0.1.0; }"
+    /// Role authorize.
+    authorize: "package sluice:sdk; world authorize { export sluice:plugin/authorize@0.1.0; }"
+    /// Role rate-limit.
+    rate_limit: "package sluice:sdk; world rate-limit { export sluice:plugin/rate-limit@0.1.0; }"
+    /// Heads of requests.
+    on_request: "package sluice:sdk; world on-request { export sluice:plugin/on-request@0.1.0; }"
+    /// Bodies of requests.
+    on_request_body: "package sluice:sdk; world on-request-body { export sluice:plugin/on-request-body@0.1.0; }"
+    /// Bodies of requests in pieces.
+    on_request_chunk: "package sluice:sdk; world on-request-chunk { export sluice:plugin/on-request-chunk@0.1.0; }"
+    /// Bodies of answers in pieces.
+    on_response_chunk: "package sluice:sdk; world on-response-chunk { export sluice:plugin/on-response-chunk@0.1.0; }"
+    /// Heads of answers.
+    on_response: "package sluice:sdk; world on-response { export sluice:plugin/on-response@0.1.0; }"
+    /// Bodies of answers.
+    on_response_body: "package sluice:sdk; world on-response-body { export sluice:plugin/on-response-body@0.1.0; }"
+    /// Role aggregate.
+    aggregate: "package sluice:sdk; world aggregate { export sluice:plugin/aggregate@0.1.0; }"
 }
 
 /// Role balance.

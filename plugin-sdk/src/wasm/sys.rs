@@ -4,6 +4,9 @@ pub use super::bindings::capabilities::sluice::plugin::endpoints::{EndpointList,
 pub use super::bindings::capabilities::sluice::plugin::types::{Exchange, Request, Response};
 
 pub use super::bindings::capabilities::sluice::plugin::clock::{monotonic, now};
+pub use super::bindings::capabilities::sluice::plugin::crypto::{
+    digest as crypto_digest, equal as crypto_equal, hmac as crypto_hmac, verify as crypto_verify,
+};
 pub use super::bindings::capabilities::sluice::plugin::http_client::{send, send_all};
 pub use super::bindings::capabilities::sluice::plugin::kv::{
     delete as kv_delete, get as kv_get, increment as kv_increment, set as kv_set,
@@ -28,59 +31,4 @@ pub fn metrics_set(name: &str, pairs: &[(&str, &str)], value: f64) -> Result<(),
 
 pub fn metrics_observe(name: &str, pairs: &[(&str, &str)], value: f64) -> Result<(), String> {
     metrics::observe(name, &labels(pairs), value)
-}
-
-#[cfg(feature = "crypto")]
-pub use crypto::{crypto_digest, crypto_equal, crypto_hmac, crypto_verify};
-
-/// The generated types are the SDK's own but for their names.
-#[cfg(feature = "crypto")]
-mod crypto {
-    use super::super::bindings::capabilities::sluice::plugin::crypto as host;
-    use crate::crypto::{DigestAlgorithm, PublicKey, SignatureAlgorithm};
-
-    pub use host::equal as crypto_equal;
-
-    pub fn crypto_verify(
-        algorithm: SignatureAlgorithm,
-        key: &PublicKey,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<bool, String> {
-        let algorithm = match algorithm {
-            SignatureAlgorithm::Rs256 => host::SignatureAlgorithm::Rs256,
-            SignatureAlgorithm::Rs384 => host::SignatureAlgorithm::Rs384,
-            SignatureAlgorithm::Rs512 => host::SignatureAlgorithm::Rs512,
-            SignatureAlgorithm::Ps256 => host::SignatureAlgorithm::Ps256,
-            SignatureAlgorithm::Ps384 => host::SignatureAlgorithm::Ps384,
-            SignatureAlgorithm::Ps512 => host::SignatureAlgorithm::Ps512,
-            SignatureAlgorithm::Es256 => host::SignatureAlgorithm::Es256,
-            SignatureAlgorithm::Es384 => host::SignatureAlgorithm::Es384,
-            SignatureAlgorithm::Es512 => host::SignatureAlgorithm::Es512,
-            SignatureAlgorithm::Eddsa => host::SignatureAlgorithm::Eddsa,
-        };
-        let key = match key.clone() {
-            PublicKey::Rsa(key) => host::PublicKey::Rsa(host::RsaKey { modulus: key.modulus, exponent: key.exponent }),
-            PublicKey::Point(bytes) => host::PublicKey::Point(bytes),
-            PublicKey::Spki(bytes) => host::PublicKey::Spki(bytes),
-        };
-        host::verify(algorithm, &key, message, signature)
-    }
-
-    pub fn crypto_hmac(algorithm: DigestAlgorithm, key: &[u8], message: &[u8]) -> Result<Vec<u8>, String> {
-        host::hmac(digest(algorithm), key, message)
-    }
-
-    pub fn crypto_digest(algorithm: DigestAlgorithm, message: &[u8]) -> Result<Vec<u8>, String> {
-        host::digest(digest(algorithm), message)
-    }
-
-    fn digest(algorithm: DigestAlgorithm) -> host::DigestAlgorithm {
-        match algorithm {
-            DigestAlgorithm::Sha1 => host::DigestAlgorithm::Sha1,
-            DigestAlgorithm::Sha256 => host::DigestAlgorithm::Sha256,
-            DigestAlgorithm::Sha384 => host::DigestAlgorithm::Sha384,
-            DigestAlgorithm::Sha512 => host::DigestAlgorithm::Sha512,
-        }
-    }
 }

@@ -18,6 +18,11 @@ use super::*;
 const NOW: u64 = 1_700_000_000;
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
+/// An RSA key of 1024 bits as a SubjectPublicKeyInfo.
+const SHORT: &str = "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQCd5tA2+R+PDmHrTLbI46Hw9XY/lPxvZX2VIUYtGrbSzw3h8SrOoSeZLPZVBR/I\
+    d58r6+lOEOeL0HA/hgv4qbTJ8s12qS/RWyE1afHtf+IblYb1y/ZhA3da/IDDNGg72pSlZx1/BKWAqbu3gnJU7xy9qFvN8HqitnQJ\
+    /t0EGdQbCQIDAQAB";
+
 fn b64(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
@@ -274,9 +279,26 @@ fn claims_have_to_fit() {
     ] {
         assert_eq!(judge(name, value.clone()), refusal, "{name} {value}");
     }
-    let twice = format!("{}.{}", b64(r#"{"alg":"EdDSA"}"#), b64(br#"{"sub":"a","exp":1,"exp":9999999999}"#));
-    let token = format!("{twice}.{}", b64(issuer.ed.sign(twice.as_bytes())));
-    assert!(super::tests::judge(&plugin, &token).unwrap_err().contains("aren't understood"));
+}
+
+#[test]
+fn members_that_occur_twice_are_refused() {
+    let issuer = Issuer::new();
+    let plugin = issuer.plugin(json!({}));
+    let end = NOW + 60;
+    let judge = |header: &str, claims: &str| {
+        let signed = format!("{}.{}", b64(header), b64(claims));
+        judge(&plugin, &format!("{signed}.{}", b64(issuer.ed.sign(signed.as_bytes())))).map(drop)
+    };
+    let once = format!(r#"{{"sub":"a","exp":{end},"tier":"silver"}}"#);
+    assert_eq!(judge(r#"{"alg":"EdDSA"}"#, &once), Ok(()));
+    for more in [r#""exp":1"#, r#""sub":"root""#, r#""tier":"gold""#, r#""\u0074ier":"gold""#] {
+        let twice = once.replacen('{', &format!("{{{more},"), 1);
+        let refused = judge(r#"{"alg":"EdDSA"}"#, &twice).unwrap_err();
+        assert!(refused.contains("its claims aren't understood"), "{twice}: {refused}");
+    }
+    let refused = judge(r#"{"alg":"EdDSA","jku":"a","jku":"b"}"#, &once).unwrap_err();
+    assert!(refused.contains("its header isn't understood"), "{refused}");
 }
 
 #[test]
@@ -326,6 +348,14 @@ fn errors_say_what_is_wrong_and_keep_secrets() {
             "fetch: this component fetches nothing; use `jwt-remote.wasm`",
         ),
         (json!({ "jwks": jwks, "leeway": "2d" }), "leeway: must be within \"0s\" and \"1d\""),
+        (
+            json!({ "public_keys": format!("-----BEGIN PUBLIC KEY-----\n{SHORT}\n-----END PUBLIC KEY-----") }),
+            "public_keys[0]: the key is no RSA key with a modulus of 2048 to 8192 bits",
+        ),
+        (
+            json!({ "jwks": jwks, "subject_claim": "a\"b" }),
+            "subject_claim: must be the name of a claim, like \"sub\", of visible ASCII characters without quotes",
+        ),
         (json!({ "jwks": jwks, "scopes": ["a b"] }), "scopes: must be words without spaces, quotes and backslashes"),
     ] {
         match MockHost::new().configure::<Jwt>(config) {

@@ -58,8 +58,8 @@ pub const PYTHON: &[File] = files!(
 
 /// The helper package.
 pub const SLUICE_PY: &[File] = files!(
-    "templates/python/sluice": "__init__.py", "clock.py", "crypto.py", "http_client.py", "kv.py", "limiter.py", "metrics.py",
-    "random.py",
+    "templates/python/sluice": "__init__.py", "answers.py", "clock.py", "convert.py", "crypto.py", "exchange.py", "exports.py",
+    "hooks.py", "http_client.py", "kv.py", "limiter.py", "log.py", "messages.py", "metrics.py", "random.py",
 );
 
 pub const SDK_MANIFEST: &str = include_str!("../../../templates/rust/sdk.toml");

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use super::files::{self, File};
-use super::role::{Capability, Role};
+use super::role::Role;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Language {
@@ -69,7 +69,7 @@ impl Language {
     }
 
     /// Where each file goes that has words to fill in; one of them is for the role.
-    pub fn files(self, role: Role, _: &[Capability]) -> Vec<Placed> {
+    pub fn files(self, role: Role) -> Vec<Placed> {
         let (templates, extension) = match self {
             Self::Rust => (files::RUST, ".rs"),
             Self::JavaScript => (files::JAVASCRIPT, ".js"),

@@ -66,8 +66,12 @@ struct Project(Vec<(PathBuf, String)>);
 impl Project {
     fn new(args: &New) -> Self {
         let mut capabilities = args.role.capabilities().to_vec();
-        capabilities.extend(args.grant.iter().filter(|grant| !args.role.capabilities().contains(grant)));
-        capabilities.dedup();
+        for grant in &args.grant {
+            // Twice in a world or in a configuration is an error.
+            if !capabilities.contains(grant) {
+                capabilities.push(*grant);
+            }
+        }
         let words = words(args, &capabilities);
         let mut files: Vec<(PathBuf, String)> = Vec::new();
         let mut add = |path: &str, text: &str| files.push((path.into(), fill(text, &words)));
@@ -78,7 +82,7 @@ impl Project {
         {
             add("cases.toml", cases);
         }
-        for (path, text) in args.lang.files(args.role, &capabilities) {
+        for (path, text) in args.lang.files(args.role) {
             add(&path, text);
         }
         // These are copied to the letter.
@@ -162,6 +166,22 @@ mod tests {
                     assert!(ours || !text.contains("{{"), "{lang:?} {role:?}: {}", path.display());
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_is_granted_twice_is_named_once() {
+        use Capability::{Clock, HttpClient, Kv};
+        let grant = vec![Clock, Kv, HttpClient, Clock, HttpClient];
+        let project = Project::new(&New { grant, ..args(Language::Python, Role::Aggregate) });
+        for (file, once) in [
+            ("wit/plugin.wit", "import sluice:plugin/clock@"),
+            ("wit/plugin.wit", "import sluice:plugin/http-client@"),
+            ("README.md", "\"clock\""),
+            ("README.md", "http-client ="),
+        ] {
+            let (_, text) = project.0.iter().find(|(path, _)| path.to_str() == Some(file)).unwrap();
+            assert_eq!(text.matches(once).count(), 1, "{once} in {file}:\n{text}");
         }
     }
 

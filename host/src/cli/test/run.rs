@@ -11,11 +11,15 @@ use http::{Method, StatusCode};
 use sluice::plugin::edit;
 use sluice::plugin::exchange::{Exchange, Identity, LocalResponse, Origin, RequestHead, ResponseHead};
 use sluice::plugin::role::{
-    Authentication, Authorization, BodyDecision, Decision, Hooks, Lease, Plugin, PluginError, Quota, Verdict,
+    Authentication, Authorization, BodyDecision, Chunk, Decision, Direction, Hooks, Lease, Plugin, PluginError, Quota,
+    Verdict,
 };
 
 use super::cases::{Answer, Case, Fields};
 use super::pick;
+
+/// What chunk hooks do, who decide nothing.
+const PASS: &str = "pass";
 
 /// What a plugin did.
 pub struct Observed {
@@ -39,10 +43,11 @@ pub struct Message {
 }
 
 impl Observed {
-    /// The decision of the last hook of the request phase.
+    /// The decision of the last hook of the request phase. Chunk hooks decide nothing, but can fail.
     pub fn decision(&self) -> &'static str {
-        let of_request = self.steps.iter().rev().find(|(hook, _)| !hook.starts_with("on-response"));
-        of_request.or(self.steps.last()).map_or("continue", |(_, decision)| decision)
+        let decided = || self.steps.iter().rev().filter(|(_, decision)| *decision != PASS);
+        let of_request = decided().find(|(hook, _)| !hook.starts_with("on-response"));
+        of_request.or(decided().next()).map_or("continue", |(_, decision)| decision)
     }
 }
 
@@ -183,7 +188,7 @@ struct Run<'a> {
 
 /// Call one hook. The exchange goes in and comes back; a failure is noted and gives none.
 macro_rules! call {
-    ($run:ident, $hook:literal, $function:ident $(, $argument:expr)*) => {{
+    ($run:ident, $hook:expr, $function:ident $(, $argument:expr)*) => {{
         let exchange = $run.exchange.take()?;
         let begun = Instant::now();
         let (exchange, outcome) = $run.plugin.$function(&mut $run.lease, exchange $(, $argument)*).await;
@@ -282,8 +287,23 @@ impl Run<'_> {
         if hooks.has(Hooks::AGGREGATE) {
             let answer = call!(self, "aggregate", aggregate);
             self.respond("aggregate", "respond", answer);
+            return Some(());
         }
+        let body = self.observed.request_body.clone();
+        self.observed.request_body = self.piece(Direction::Request, body).await?;
         Some(())
+    }
+
+    /// A body as one piece, like all that are short and in memory.
+    async fn piece(&mut self, direction: Direction, bytes: Bytes) -> Option<Bytes> {
+        if !self.plugin.hooks().has(direction.hook()) || bytes.is_empty() {
+            return Some(bytes);
+        }
+        let name = direction.hook().names().next().unwrap_or_default();
+        let chunk = Chunk { direction, bytes, last: true };
+        let out = call!(self, name, on_chunk, chunk);
+        self.step(name, PASS);
+        Some(out)
     }
 
     async fn request_body(&mut self) -> Option<()> {
@@ -304,12 +324,24 @@ impl Run<'_> {
 
     async fn response_phase(&mut self, answer: &Message) -> Option<()> {
         let hooks = self.plugin.hooks();
-        if !hooks.has(Hooks::ON_RESPONSE) || self.observed.quota.is_some() && self.observed.decision() == "rejected" {
+        let sees = Hooks::ON_RESPONSE.with(Hooks::ON_RESPONSE_CHUNK);
+        if !hooks.intersects(sees) || self.observed.quota.is_some() && self.observed.decision() == "rejected" {
             return None;
         }
         self.exchange.as_mut()?.response =
             Some(ResponseHead { status: answer.status, headers: answer.headers.clone(), origin: Origin::Upstream });
         let mut body = answer.body.clone();
+        if hooks.has(Hooks::ON_RESPONSE) {
+            body = self.response_head(body).await?;
+        }
+        body = self.piece(Direction::Response, body).await?;
+        let head = self.exchange.as_ref()?.response.as_ref()?;
+        self.observed.answer = Some(Message { status: head.status, headers: head.headers.clone(), body });
+        Some(())
+    }
+
+    /// The body that goes on.
+    async fn response_head(&mut self, mut body: Bytes) -> Option<Bytes> {
         match call!(self, "on-response", on_response) {
             Decision::Continue => self.step("on-response", "continue"),
             Decision::Respond(answer) => {
@@ -331,9 +363,7 @@ impl Run<'_> {
                 }
             }
         }
-        let head = self.exchange.as_ref()?.response.as_ref()?;
-        self.observed.answer = Some(Message { status: head.status, headers: head.headers.clone(), body });
-        Some(())
+        Some(body)
     }
 }
 

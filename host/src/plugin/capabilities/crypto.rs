@@ -4,6 +4,7 @@
 //! What one call can cost is bounded by the length of its message and the size of its key, since nothing else
 //! runs on the thread meanwhile; the guest's time limit looks at it when the call returns.
 
+use aws_lc_rs::rsa::PublicEncryptingKey;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519, ParsedPublicKey,
     RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
@@ -66,7 +67,14 @@ fn verify(algorithm: SignatureAlgorithm, key: &PublicKey, message: &[u8], signat
             Ok(key.verify(parameters, message, signature).is_ok())
         }
         (Family::Point(algorithm), PublicKey::Point(bytes)) => parsed(algorithm, bytes, message, signature),
-        (Family::Rsa(algorithm), PublicKey::Spki(bytes)) => parsed(algorithm, bytes, message, signature),
+        (Family::Rsa(algorithm), PublicKey::Spki(bytes)) => {
+            let good = parsed(algorithm, bytes, message, signature)?;
+            // Keys of other sizes are parsed and then verify nothing; only what is refused pays for looking.
+            if !good && PublicEncryptingKey::from_der(bytes).is_err() {
+                return Err("the key is no RSA key with a modulus of 2048 to 8192 bits".into());
+            }
+            Ok(good)
+        }
         (Family::Point(algorithm), PublicKey::Spki(bytes)) => parsed(algorithm, bytes, message, signature),
         (Family::Rsa(_), PublicKey::Point(_)) => Err("the key is a point; this algorithm needs an RSA key".into()),
         (Family::Point(_), PublicKey::Rsa(_)) => Err("the key is an RSA key; this algorithm needs a point".into()),

@@ -5,7 +5,7 @@
 //! long the body. Since it doesn't run in the receiver's turn, a call that waits goes on even if nobody asks
 //! for the next piece: other hooks of the exchange may be waiting for the plugin's instance.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -22,7 +22,7 @@ use crate::body::{Body, BodyError};
 use crate::config::model::OnError;
 use crate::error::Error;
 use crate::plugin::exchange::Exchange;
-use crate::plugin::role::{Chunk, Direction, Lease, Plugin};
+use crate::plugin::role::{Chunk, Direction, Lease, Plugin, PluginError};
 
 /// The longest piece that a plugin sees, in bytes.
 const LONGEST: usize = 64 << 10;
@@ -44,11 +44,20 @@ pub(super) struct Shared {
     pub lease: Mutex<Lease>,
     /// Why its chunk hook broke a body off.
     failure: RefCell<Option<Error>>,
+    /// A hook failed, and with it went the instance that had seen the bodies so far.
+    lost: Cell<bool>,
 }
 
 impl Shared {
     pub fn new(lease: Lease) -> Rc<Self> {
-        Rc::new(Self { lease: Mutex::new(lease), failure: RefCell::default() })
+        Rc::new(Self { lease: Mutex::new(lease), ..Self::default() })
+    }
+
+    /// A hook failed. If its instance is gone, bodies that it has begun to change can't be gone on with.
+    pub fn note(&self, error: &PluginError) {
+        if !matches!(error, PluginError::Failed(_) | PluginError::InvalidResult(_)) {
+            self.lost.set(true);
+        }
     }
 
     pub fn has_failed(&self) -> bool {
@@ -230,7 +239,15 @@ impl Filter {
         let chunk = Chunk { direction: self.direction, bytes: bytes.clone(), last };
         let (exchange, result) = {
             let mut lease = self.shared.lease.lock().await;
-            self.plugin.on_chunk(&mut lease, exchange, chunk).await
+            if self.course == Course::Through && self.shared.lost.get() {
+                // Another instance doesn't know what came before.
+                return Err(BodyError::Plugin);
+            }
+            let (exchange, result) = self.plugin.on_chunk(&mut lease, exchange, chunk).await;
+            if let Err(error) = &result {
+                self.shared.note(error);
+            }
+            (exchange, result)
         };
         let may_pass = self.course == Course::Fresh && self.plugin.on_error() == OnError::Open;
         let outcome = match result {

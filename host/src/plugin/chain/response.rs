@@ -89,7 +89,11 @@ async fn call(
     match &link.shared {
         Some(shared) => {
             let mut lease = shared.lease.lock().await;
-            visit(plugin, &mut lease, exchange, body).await
+            let (exchange, outcome) = visit(plugin, &mut lease, exchange, body).await;
+            if let Err(failure) = &outcome {
+                shared.note(&failure.error);
+            }
+            (exchange, outcome)
         }
         None => visit(plugin, &mut link.lease, exchange, body).await,
     }

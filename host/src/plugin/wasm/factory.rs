@@ -13,7 +13,6 @@ use super::component::Component;
 use super::error::ConfigureError;
 use super::guest::{Lent, Time};
 use super::instance::{Instance, StartError};
-use super::nowhere::Nowhere;
 use super::pool::Pool;
 use super::thread::Here;
 use crate::config::model::{Isolation, OnError, Plugin as Configured, Secret};
@@ -153,32 +152,6 @@ impl PluginFactory for Factory {
 
     fn on_thread(&self, client: Arc<dyn HttpClient>) -> Rc<dyn Plugin> {
         Rc::new(Here { blueprint: self.0.clone(), pool: Pool::new(self.0.clone(), client) })
-    }
-}
-
-/// A plugin that has no version that works. Each of its calls fails, and the chain does as `on_error` says.
-pub(crate) struct Unavailable {
-    pub(crate) name: Arc<str>,
-    pub(crate) on_error: OnError,
-    pub(crate) metrics: Arc<PluginMetrics>,
-}
-
-impl PluginFactory for Unavailable {
-    fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
-    /// What it would do isn't known; with this one the chain comes across it at least once.
-    fn hooks(&self) -> Hooks {
-        Hooks::ON_REQUEST
-    }
-
-    fn on_error(&self) -> OnError {
-        self.on_error
-    }
-
-    fn on_thread(&self, _: Arc<dyn HttpClient>) -> Rc<dyn Plugin> {
-        Rc::new(Nowhere { name: self.name.clone(), on_error: self.on_error, metrics: self.metrics.clone() })
     }
 }
 

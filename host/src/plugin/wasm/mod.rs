@@ -20,10 +20,10 @@ mod instance;
 mod lift;
 pub(crate) mod linker;
 mod meter;
-mod nowhere;
 mod pick;
 mod pool;
 mod thread;
+mod unavailable;
 
 pub use component::Component;
 pub use error::{ConfigureError, HostError, LoadError, PACKAGE, VERSION};

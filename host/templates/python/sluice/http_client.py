@@ -8,7 +8,7 @@ from componentize_py_types import Ok
 from wit_world.imports import http_client as _client
 from wit_world.imports import types as _types
 
-from . import _bytes, _text
+from .convert import bytes_of, text
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Incoming:
         return 200 <= self.status <= 299
 
     def text(self) -> str:
-        return _text(self.body)
+        return text(self.body)
 
     def json(self) -> Any:
         return _json.loads(self.body)
@@ -54,14 +54,14 @@ def send(request: Outgoing) -> Incoming:
 
 
 def _outgoing(request: Outgoing):
-    headers = [_types.Field(name.lower(), _bytes(value)) for name, value in request.headers.items()]
+    headers = [_types.Field(name.lower(), bytes_of(value)) for name, value in request.headers.items()]
     return _client.OutgoingRequest(
-        request.cluster, request.method, request.target, headers, _bytes(request.body), request.timeout_ms
+        request.cluster, request.method, request.target, headers, bytes_of(request.body), request.timeout_ms
     )
 
 
 def _incoming(result) -> Incoming:
     if isinstance(result, Ok):
-        headers = {each.name: _text(each.value) for each in result.value.headers}
+        headers = {each.name: text(each.value) for each in result.value.headers}
         return Incoming(result.value.status, headers, result.value.body)
     return Incoming(0, {}, b"", type(result.value).__name__.removeprefix("ClientError_"))

@@ -2,7 +2,7 @@
 
 from wit_world.imports import limiter as _limiter
 
-from . import Admitted, Quota, Rejected
+from .hooks import Admitted, Quota, Rejected
 
 
 def take(key: str, rate: int, period_ms: int, burst: int | None = None, cost: int = 1):

@@ -7,6 +7,7 @@ use sluice_plugin::serde_json::{self, Map, Number, Value};
 
 use crate::config::Config;
 use crate::refusal::Refusal;
+use crate::unique::Unique;
 
 /// A day is more than clocks differ by.
 const LONGEST_LEEWAY: Duration = Duration::from_secs(24 * 3600);
@@ -31,7 +32,7 @@ pub(crate) struct Claims {
     others: Map<String, Value>,
 }
 
-/// The claims that this module judges. One that occurs twice is refused; which one counts would be anybody's guess.
+/// The claims that this module judges.
 #[derive(Deserialize)]
 struct Registered {
     iss: Option<String>,
@@ -53,21 +54,25 @@ impl Rules {
         if config.leeway.0 > LONGEST_LEEWAY {
             return Err(Error::at("leeway", "must be within \"0s\" and \"1d\""));
         }
-        if config.subject_claim.is_empty() {
-            return Err(Error::at("subject_claim", "must be the name of a claim, like \"sub\""));
+        // What stands in a quoted string of the answer.
+        let is_word = |text: &str| {
+            let quotable = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+            !text.is_empty() && text.bytes().all(quotable)
+        };
+        if !is_word(&config.subject_claim) {
+            let what = "must be the name of a claim, like \"sub\", of visible ASCII characters without quotes";
+            return Err(Error::at("subject_claim", what));
         }
         for (name, list) in [("issuer", &config.issuer.0), ("audience", &config.audience.0)] {
             if list.iter().any(String::is_empty) {
                 return Err(Error::at(name, "must not be empty"));
             }
         }
-        // They stand in a quoted string of the answer, with spaces between them (RFC 6749 section 3.3).
-        let is_scope = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
-        if config.scopes.iter().any(|scope| scope.is_empty() || !scope.bytes().all(is_scope)) {
+        // RFC 6749 section 3.3.
+        if !config.scopes.iter().all(|scope| is_word(scope)) {
             return Err(Error::at("scopes", "must be words without spaces, quotes and backslashes"));
         }
-        let is_name = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
-        if config.required_claims.keys().any(|name| name.is_empty() || !name.bytes().all(is_name)) {
+        if !config.required_claims.keys().all(|name| is_word(name)) {
             return Err(Error::at("required_claims", "the names must be of visible ASCII characters without quotes"));
         }
         Ok(Self {
@@ -85,8 +90,8 @@ impl Rules {
     /// Judge a payload at a time, in seconds since the Unix epoch.
     pub(crate) fn check(&self, payload: &[u8], now: f64) -> Result<Claims, Refusal> {
         let unread = |_| Refusal::Malformed("its claims aren't understood");
-        let registered: Registered = serde_json::from_slice(payload).map_err(unread)?;
-        let mut others: Map<String, Value> = serde_json::from_slice(payload).map_err(unread)?;
+        let Unique(mut others) = serde_json::from_slice(payload).map_err(unread)?;
+        let registered = Registered::deserialize(&others).map_err(unread)?;
         let expires = self.check_times(&registered, now)?;
         if !self.issuers.is_empty() && !registered.iss.as_ref().is_some_and(|issuer| self.issuers.contains(issuer)) {
             return Err(Refusal::Claim("iss".into()));

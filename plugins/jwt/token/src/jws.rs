@@ -9,6 +9,7 @@ use sluice_plugin::{crypto, serde_json};
 use crate::algorithm::{Algorithm, Method};
 use crate::jwk::{Key, KeySet, Material};
 use crate::refusal::Refusal;
+use crate::unique::Unique;
 
 /// The longest token in bytes. Header fields of gateways end near there too.
 pub(crate) const MAX_TOKEN: usize = 16 << 10;
@@ -16,7 +17,7 @@ pub(crate) const MAX_TOKEN: usize = 16 << 10;
 const MOST_TRIES: usize = 8;
 
 /// The part of the protected header that counts. What a token says about where its key is (`jwk`, `jku`, `x5u`,
-/// `x5c`) is never read. A parameter that occurs twice is refused.
+/// `x5c`) is never read.
 #[derive(Deserialize)]
 struct Header {
     alg: String,
@@ -40,8 +41,9 @@ pub fn verify(token: &str, keys: &KeySet, algorithms: &[Algorithm]) -> Result<Ve
         return Err(Refusal::Malformed("it has too many parts"));
     }
     let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| Refusal::Malformed("it isn't base64url"));
-    let header: Header =
-        serde_json::from_slice(&decode(header)?).map_err(|_| Refusal::Malformed("its header isn't understood"))?;
+    let unread = |_| Refusal::Malformed("its header isn't understood");
+    let Unique(header) = serde_json::from_slice(&decode(header)?).map_err(unread)?;
+    let header = Header::deserialize(&header).map_err(unread)?;
     header.check()?;
     let algorithm = Algorithm::by_name(&header.alg).filter(|algorithm| algorithms.contains(algorithm));
     let algorithm = algorithm.ok_or(Refusal::Algorithm)?;

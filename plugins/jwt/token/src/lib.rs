@@ -10,6 +10,7 @@ mod jws;
 mod pem;
 mod refusal;
 mod source;
+mod unique;
 
 pub use algorithm::Algorithm;
 pub use config::{Config, Fetch};

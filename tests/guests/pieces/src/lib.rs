@@ -1,19 +1,30 @@
-//! Changes bodies piece by piece: letters become capitals, and at the end it says how many bytes there were. Fails
-//! where its configuration says so.
+//! Changes bodies piece by piece: letters become capitals, and at the end it says how many bytes there were. Does
+//! harm where its configuration says so.
+
+// One list of misdeeds for all guests; each does a part of it.
+#[path = "../../hostile/src/misdeed.rs"]
+mod misdeed;
 
 use std::cell::Cell;
 
 use sluice_plugin::prelude::*;
 
+use misdeed::Misdeed;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Config {
-    /// Panic once so many bytes of a request's body are here.
-    #[serde(default)]
+    /// Do harm once so many bytes of a request's body are here.
     request_fails_at: Option<usize>,
     /// Likewise of an answer's.
-    #[serde(default)]
     response_fails_at: Option<usize>,
+    /// In this way.
+    #[serde(default = "panics")]
+    misdeed: Misdeed,
+}
+
+fn panics() -> Misdeed {
+    Misdeed::Panic
 }
 
 struct Pieces {
@@ -34,15 +45,18 @@ impl Plugin for Pieces {
 struct Count(usize);
 
 impl Count {
-    fn take(&mut self, chunk: Chunk, fails_at: Option<usize>) -> Vec<u8> {
+    fn take(&mut self, chunk: Chunk, fails_at: Option<usize>, misdeed: &Misdeed) -> Result<Vec<u8>> {
         self.0 += chunk.bytes.len();
-        assert!(fails_at.is_none_or(|at| self.0 < at), "as configured");
+        if fails_at.is_some_and(|at| self.0 >= at) {
+            misdeed.commit()?;
+            return Ok(misdeed.answer().map(|answer| answer.body).unwrap_or_default());
+        }
         let mut out = chunk.bytes;
         out.make_ascii_uppercase();
         if chunk.last {
             out.extend_from_slice(format!("[{}]", self.0).as_bytes());
         }
-        out
+        Ok(out)
     }
 }
 
@@ -53,7 +67,7 @@ impl OnRequestChunk for Pieces {
         if exchange.set_state(b"no").is_ok() {
             return Err(Error::new("the exchange can be written"));
         }
-        let out = count.take(chunk, self.config.request_fails_at);
+        let out = count.take(chunk, self.config.request_fails_at, &self.config.misdeed)?;
         self.sent.set(count.0);
         Ok(out)
     }
@@ -70,7 +84,7 @@ impl OnResponseChunk for Pieces {
     type ResponseStream = Count;
 
     fn on_response_chunk(&self, count: &mut Count, chunk: Chunk, _: &Exchange) -> Result<Vec<u8>> {
-        Ok(count.take(chunk, self.config.response_fails_at))
+        count.take(chunk, self.config.response_fails_at, &self.config.misdeed)
     }
 }
 

@@ -75,5 +75,52 @@ fn keys_of_a_wrong_size_are_refused() {
         assert!(error.contains("2048"), "{error}");
     }
     assert!(verify(SignatureAlgorithm::Rs256, &PublicKey::Spki(vec![0x30; 5000]), MESSAGE, &[]).is_err());
+    for bytes in [128, 1025] {
+        let key = PublicKey::Spki(rsa_spki(bytes));
+        for algorithm in [SignatureAlgorithm::Rs256, SignatureAlgorithm::Ps512] {
+            let error = verify(algorithm, &key, MESSAGE, &vec![1; bytes]).unwrap_err();
+            assert!(error.contains("2048"), "{error}");
+        }
+    }
+    let right = PublicKey::Spki(rsa_spki(256));
+    assert_eq!(verify(SignatureAlgorithm::Rs256, &right, MESSAGE, &[]), Ok(false));
+    for (algorithm, sizes) in [
+        (SignatureAlgorithm::Eddsa, [0, 31, 33, 64]),
+        (SignatureAlgorithm::Es256, [0, 32, 64, 66]),
+        (SignatureAlgorithm::Es512, [0, 65, 132, 134]),
+    ] {
+        for size in sizes {
+            assert!(verify(algorithm, &PublicKey::Point(vec![4; size]), MESSAGE, &[]).is_err(), "{algorithm:?} {size}");
+        }
+    }
+}
+
+/// A SubjectPublicKeyInfo with an odd modulus of so many bytes, and the exponent 65537.
+fn rsa_spki(bytes: usize) -> Vec<u8> {
+    let element = |tag: u8, content: &[u8]| {
+        let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
+        let length = match (high, low) {
+            (0, 0..128) => vec![low],
+            (0, _) => vec![0x81, low],
+            _ => vec![0x82, high, low],
+        };
+        [&[tag], &length[..], content].concat()
+    };
+    let modulus = element(2, &[&[0][..], &vec![0xff; bytes]].concat());
+    let key = element(0x30, &[modulus, element(2, &[1, 0, 1])].concat());
+    let algorithm = element(0x30, &[0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0]);
+    element(0x30, &[algorithm, element(3, &[&[0][..], &key].concat())].concat())
+}
+
+#[test]
+fn no_message_and_no_secret_is_too_short_and_some_are_too_long() {
+    for bytes in [0, 1, 64, 65, 129, MAX_MESSAGE] {
+        let message = vec![0; bytes];
+        assert!(bounded(&message).is_ok());
+        assert_eq!(hmac::sign(&hmac::Key::new(mac(DigestAlgorithm::Sha256), &message), b"").as_ref().len(), 32);
+    }
     assert!(bounded(&vec![0; MAX_MESSAGE + 1]).is_err());
+    for (a, b, same) in [(&b""[..], &b""[..], true), (b"a", b"", false), (b"a", b"b", false), (b"ab", b"ab", true)] {
+        assert_eq!(constant_time::verify_slices_are_equal(a, b).is_ok(), same);
+    }
 }

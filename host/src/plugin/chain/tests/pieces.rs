@@ -15,6 +15,7 @@ use super::fake::{Bench, Fake, Ran, always, exchange};
 use crate::body::{Body, BodyError};
 use crate::config::model::OnError;
 use crate::plugin::chain::Chain;
+use crate::plugin::exchange::{Exchange, LocalResponse, Origin};
 use crate::plugin::role::{BodyDecision, Chunk, Decision, Direction, Plugin, PluginError};
 
 type Change = dyn Fn(Chunk) -> Result<Bytes, PluginError>;
@@ -160,4 +161,30 @@ fn nothing_is_read_that_nobody_asks_for() {
         tokio::task::yield_now().await;
         assert_eq!(Rc::strong_count(&taken), 1, "the task ended with the body");
     });
+}
+
+/// An answer comes while the request's body is still on its way, and its hook fails. Open: what came before the
+/// failure can't be known to the next instance.
+#[test]
+fn a_body_that_was_begun_doesnt_go_on_in_another_instance() {
+    for (error, goes_on) in [(PluginError::Time, false), (PluginError::Failed("it's still there".into()), true)] {
+        let fails = move |_: &mut Exchange| Err::<Decision, _>(error.clone());
+        let fake =
+            Fake { name: Some("a".into()), on_error: OnError::Open, on_response: Some(Box::new(fails)), ..marks("a") };
+        let chain = Chain::new(vec![Rc::new(fake) as Rc<dyn Plugin>]);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let mut run = chain.start();
+            let mut sent = stream(vec![Ok("one"), Ok("two"), Ok("three"), Ok("four"), Ok("five")]);
+            let (mut exchange, _) =
+                chain.request(&mut run, Box::new(exchange(Method::POST, &[])), &mut sent, true).await;
+            assert!(sent.frame().await.unwrap().is_ok());
+            let answer = LocalResponse { status: StatusCode::OK, headers: Vec::new(), body: "x".into() };
+            let mut body = exchange.answer_with(answer, Origin::Upstream);
+            let exchange = chain.response(&mut run, exchange, &mut body, &|_, _| unreachable!("it's open")).await;
+            assert_eq!(exchange.response.map(|response| response.status), Some(StatusCode::OK));
+            let rest = sent.collect(1 << 10).await;
+            assert_eq!(rest.is_ok(), goes_on);
+        });
+    }
 }
