@@ -34,14 +34,15 @@ export function Header() {
       ${['flow', 'traffic', 'plugins', 'clusters', 'refusals', 'reloads'].map((id) => html`<a href=${`#${id}`}>${id}</a>`)}
     </nav>
     <div class="actions">
-      <${LogLevel} current=${now?.log} />
+      ${config && !config.token && html`<span class="sub" id="read-only">Read-only: set <code>admin.token</code> to act</span>`}
+      <${LogLevel} current=${now?.log} disabled=${!config?.token} />
       <${Theme} />
-      <button class="primary" id="reload" disabled=${busy || !config} onClick=${reload}>${busy ? 'Reloading…' : 'Reload now'}</button>
+      <button class="primary" id="reload" disabled=${busy || !config?.token} onClick=${reload}>${busy ? 'Reloading…' : 'Reload now'}</button>
     </div>
   </header>`;
 }
 
-function LogLevel({ current }) {
+function LogLevel({ current, disabled }) {
   if (!current) return null;
   const set = async (event) => {
     const filter = event.target.value;
@@ -53,7 +54,7 @@ function LogLevel({ current }) {
     }
   };
   const options = LEVELS.includes(current) ? LEVELS : [current, ...LEVELS];
-  return html`<label class="field">Log <select id="log-level" value=${current} onChange=${set}>
+  return html`<label class="field">Log <select id="log-level" value=${current} disabled=${disabled} onChange=${set}>
     ${options.map((level) => html`<option value=${level} selected=${level === current}>${level}</option>`)}
   </select></label>`;
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::client::Client;
-use crate::harness::site::{Files, Site, cluster, route};
+use crate::harness::site::{Files, Site, TOKEN, cluster, route};
 use crate::harness::upstream::Upstream;
 
 /// The data of the next event of that name. Each comes as a chunk of its own.
@@ -21,7 +21,8 @@ async fn event(client: &mut Client, wanted: &str) -> Value {
 async fn listen(site: &Site) -> Client {
     let address = site.gateway.admin_address().unwrap();
     let mut client = Client::connect(address).await;
-    client.send(format!("GET /api/v1/events HTTP/1.1\r\nHost: {address}\r\n\r\n")).await;
+    let head = format!("GET /api/v1/events HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
+    client.send(head).await;
     let head = client.head().await;
     assert_eq!((head.status, head.field("content-type")), (200, Some("text/event-stream")));
     client
@@ -30,7 +31,8 @@ async fn listen(site: &Site) -> Client {
 async fn put(site: &Site, path: &str, body: &Value, more: &[(&str, &str)]) -> (u16, Value) {
     let address = site.gateway.admin_address().unwrap();
     let host = address.to_string();
-    let mut headers = vec![("host", host.as_str()), ("content-type", "application/json")];
+    let token = format!("Bearer {TOKEN}");
+    let mut headers = vec![("host", &*host), ("authorization", &token), ("content-type", "application/json")];
     headers.extend_from_slice(more);
     let answer = Client::connect(address).await.ask("PUT", path, &headers, body.to_string().as_bytes()).await;
     (answer.status, serde_json::from_slice(&answer.body).unwrap())

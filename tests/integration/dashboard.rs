@@ -8,10 +8,8 @@ use std::sync::mpsc;
 
 use crate::harness::BROKEN;
 use crate::harness::components::{program, root};
-use crate::harness::site::{Files, cluster, route};
+use crate::harness::site::{Files, TOKEN, cluster, route};
 use crate::harness::upstream::Upstream;
-
-const TOKEN: &str = "a-token-for-the-test";
 
 /// Where `cargo xtask test` puts what drives the browser.
 fn modules() -> PathBuf {
@@ -92,10 +90,6 @@ async fn the_dashboard_in_chromium() {
     let endpoints = [first.address, second.address];
     let text = [plugin, &route("pair", "/pair", &["keys"]), &cluster("pair", &endpoints)].concat();
     files.configure(&text);
-    let path = files.path("sluice.toml");
-    let config = std::fs::read_to_string(&path).unwrap();
-    let address = "address = \"127.0.0.1:0\"\n";
-    files.write("sluice.toml", &config.replacen(address, &format!("{address}token = \"{TOKEN}\"\n"), 1));
     let addresses = endpoints.map(|endpoint| endpoint.to_string());
     let done = tokio::task::spawn_blocking(move || {
         let (_running, public, admin) = start(&files);

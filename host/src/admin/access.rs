@@ -1,5 +1,5 @@
 //! Who may ask: the `Host` has to be one of the API's own names, the token has to be right, where there
-//! is one, and a web page that asks for a change has to be the API's own. Pure.
+//! is one, and a web page that asks for a change has to be the API's own. Nothing is changed without a token. Pure.
 //!
 //! The token is never a cookie, so that no page of another origin can have a browser send it.
 
@@ -20,6 +20,8 @@ pub enum Refused {
     Token,
     /// A web page of another origin asks for a change.
     Origin,
+    /// A change is asked for, and no token is configured that could allow it.
+    ReadOnly,
 }
 
 impl Refused {
@@ -30,6 +32,10 @@ impl Refused {
                 "Host is none of the names of this API; add it to admin.hosts if it should be",
             ),
             Self::Origin => problem(StatusCode::FORBIDDEN, "only the dashboard's own page may ask for changes"),
+            Self::ReadOnly => problem(
+                StatusCode::FORBIDDEN,
+                "nothing can be changed without a token; set admin.token in the configuration, and send it",
+            ),
             Self::Token => {
                 let mut answer = problem(StatusCode::UNAUTHORIZED, "send the token as Authorization: Bearer TOKEN");
                 let challenge = HeaderValue::from_static("Bearer realm=\"sluice admin\"");
@@ -62,6 +68,12 @@ pub fn check(
         return Err(Refused::Origin);
     }
     Ok(())
+}
+
+/// Whether a request that has been let in may change anything: whoever does has shown a token. Without one, any program
+/// on this machine could.
+pub fn may_change(admin: &Admin) -> Result<(), Refused> {
+    if admin.token.is_none() { Err(Refused::ReadOnly) } else { Ok(()) }
 }
 
 /// Whether a request comes from a page of this very host, or from no page at all: browsers name the origin

@@ -43,6 +43,11 @@ pub async fn answer<S: Source>(
         return answer::method_not_allowed(allowed);
     }
     if !LOOK.contains(&head.method) {
+        if let Some(admin) = &snapshot.config().admin
+            && let Err(refused) = access::may_change(admin)
+        {
+            return refused.answer();
+        }
         let Ok(body) = Limited::new(body, LONGEST_BODY).collect().await else {
             return problem(StatusCode::BAD_REQUEST, "the body is too long, or doesn't come whole");
         };
@@ -117,6 +122,7 @@ GET  /api/v1/refusals   the last requests that were refused, and why
 GET  /api/v1/reloads    the last reloads, what changed and what was refused
 GET  /api/v1/events     all of it as it changes, as server-sent events
 GET  /api/v1/log        what is logged
+With admin.token alone:
 PUT  /api/v1/log        log something else: {\"filter\": \"debug\"}
 PUT  /api/v1/endpoints  {\"cluster\": NAME, \"endpoint\": ADDRESS, \"state\": \"drain\"} takes one out, \"ready\" puts it back
 POST /api/v1/reload     look at all files now

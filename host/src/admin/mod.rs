@@ -3,7 +3,7 @@
 //!
 //! It answers only to names that are its own, since a web page can make a browser ask any name that it has
 //! resolve to this machine (DNS rebinding); and it changes nothing for a page of another origin. What it can
-//! change is little: reload now, take an endpoint out, log more.
+//! change is little: reload now, take an endpoint out, log more; and only for those who have a token.
 
 mod access;
 mod actions;

@@ -217,13 +217,27 @@ async fn the_admin_api_answers_its_own_names_only() {
         "{wrong_method}"
     );
     assert!(admin(&gateway, "GET /api/v1/reload HTTP/1.1").await.contains("allow: POST\r\n"));
-    assert!(admin(&gateway, "POST /api/v1/reload HTTP/1.1").await.contains("\"outcome\": \"unchanged\""));
     // A second Host makes it ambiguous, whatever it says.
     assert!(admin(&gateway, "GET /metrics HTTP/1.1\r\nHost: evil.example").await.starts_with("HTTP/1.1 421 "));
     for (path, expected) in [("routes", "\"path\": \"/hello\""), ("plugins", "\"plugins\": []"), ("clusters", "[]")] {
         let answer = admin(&gateway, &format!("GET /api/v1/{path} HTTP/1.1")).await;
         assert!(answer.contains(expected), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn nothing_is_changed_without_a_token() {
+    let (directory, gateway) = start(ANSWERS).await;
+    for change in ["POST /api/v1/reload", "PUT /api/v1/log", "PUT /api/v1/endpoints"] {
+        let answer = admin(&gateway, &format!("{change} HTTP/1.1\r\nAuthorization: Bearer secret")).await;
+        assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("set admin.token"), "{change}: {answer}");
+    }
+    let with_token = ANSWERS.replacen("[admin]", "[admin]\ntoken = \"secret\"", 1);
+    take_up(&gateway, Reload::Published, || drop(write(directory.path(), &with_token))).await;
+    let reload = "POST /api/v1/reload HTTP/1.1";
+    assert!(admin(&gateway, reload).await.starts_with("HTTP/1.1 401 "));
+    let answer = admin(&gateway, &format!("{reload}\r\nAuthorization: Bearer secret")).await;
+    assert!(answer.contains("\"outcome\": \"unchanged\""), "{answer}");
 }
 
 /// An upstream that answers nothing until it is told to.

@@ -12,10 +12,14 @@ use tempfile::TempDir;
 use super::client::{Answer, Client};
 use super::{components, soon};
 
+/// What the admin API asks for.
+pub const TOKEN: &str = "a-token-for-the-tests";
+
 /// What every configuration begins with.
 const PRELUDE: &str = r#"
 [admin]
 address = "127.0.0.1:0"
+token = "a-token-for-the-tests"
 [server]
 threads = 2
 drain = "5s"
@@ -125,7 +129,8 @@ impl Site {
     /// One request to the admin API.
     pub async fn admin(&self, method: &str, target: &str) -> Answer {
         let address = self.gateway.admin_address().expect("there is an admin API");
-        Client::connect(address).await.ask(method, target, &[("host", &address.to_string())], b"").await
+        let headers = [("host", &*address.to_string()), ("authorization", &format!("Bearer {TOKEN}"))];
+        Client::connect(address).await.ask(method, target, &headers, b"").await
     }
 
     /// The value of a series in `/metrics`, 0 if there is none; `name` with all its labels.
