@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn parts_are_told_from_attributes_of_one_part() {
         let (o, cn) = (attribute(&[0x55, 4, 10], UTF8, b"x"), attribute(COMMON_NAME, UTF8, b"alice"));
-        assert_eq!(shown(&[&[o.clone()], &[cn.clone()]]).as_deref(), Some("CN=alice,O=x"));
+        assert_eq!(shown(&[std::slice::from_ref(&o), std::slice::from_ref(&cn)]).as_deref(), Some("CN=alice,O=x"));
         assert_eq!(shown(&[&[o, cn]]).as_deref(), Some("O=x+CN=alice"));
     }
 
