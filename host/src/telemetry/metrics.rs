@@ -5,6 +5,7 @@
 //! configuration and from fixed lists, never from what a client sends, so that their number is bounded.
 
 mod exposition;
+mod families;
 mod own;
 mod reading;
 mod series;

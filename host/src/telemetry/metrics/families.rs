@@ -1,0 +1,319 @@
+//! What there is to tell in `/metrics`: the numbers, by name and labels.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
+
+use prometheus_client::registry::Unit;
+
+use super::own::Value;
+use super::series::{Distribution, Histogram};
+use super::{ComponentSample, EndpointSample, Metrics};
+
+/// Numbers of one kind under one name.
+#[derive(Debug)]
+pub(super) struct Family {
+    pub name: Cow<'static, str>,
+    pub help: &'static str,
+    pub unit: Option<Unit>,
+    pub samples: Samples,
+}
+
+pub(super) type Labels = Vec<(Cow<'static, str>, String)>;
+
+#[derive(Debug)]
+pub(super) enum Samples {
+    Counter(Vec<(Labels, Number)>),
+    Gauge(Vec<(Labels, Number)>),
+    Histogram(Vec<(Labels, Distribution)>),
+}
+
+/// Counts are written without a fraction.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Number {
+    Count(u64),
+    Real(f64),
+}
+
+/// All numbers, as they are at one moment.
+#[derive(Debug)]
+pub(super) struct Families(pub Vec<Family>);
+
+impl Families {
+    pub fn read(metrics: &Metrics, endpoints: &[EndpointSample], components: &[ComponentSample]) -> Self {
+        let mut families = Self(Vec::new());
+        families.routes(metrics);
+        families.listeners(metrics);
+        families.plugins(metrics);
+        families.clusters(metrics);
+        families.endpoints(endpoints);
+        families.components(components);
+        families.process(metrics);
+        families.own(metrics);
+        families
+    }
+
+    fn add(&mut self, name: impl Into<Cow<'static, str>>, help: &'static str, unit: Option<Unit>, samples: Samples) {
+        self.0.push(Family { name: name.into(), help, unit, samples });
+    }
+
+    fn routes(&mut self, metrics: &Metrics) {
+        let mut durations = Vec::new();
+        for (route, handle) in metrics.routes.sorted() {
+            for (status, histogram) in handle.by_status.iter() {
+                let status = if status == 0 { "_OTHER".to_owned() } else { status.to_string() };
+                let labels =
+                    vec![("http_route".into(), route.to_string()), ("http_response_status_code".into(), status)];
+                durations.push((labels, histogram.read()));
+            }
+        }
+        self.add(
+            "http_server_request_duration",
+            "Time from the head of a request to the head of its answer, by route",
+            Some(Unit::Seconds),
+            Samples::Histogram(durations),
+        );
+    }
+
+    fn listeners(&mut self, metrics: &Metrics) {
+        let (mut accepted, mut open, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        for (listener, handle) in metrics.listeners.sorted() {
+            for (reason, counter) in handle.refused.iter() {
+                let labels = vec![("listener".into(), listener.to_string()), ("reason".into(), reason.to_owned())];
+                refused.push((labels, Number::Count(counter.value())));
+            }
+            let labels = vec![("listener".into(), listener.to_string())];
+            accepted.push((labels.clone(), Number::Count(handle.accepted.value())));
+            open.push((labels, Number::Count(whole(&handle.open))));
+        }
+        self.add("sluice_connections", "Connections accepted", None, Samples::Counter(accepted));
+        let help = "Connections closed before they could be served";
+        self.add("sluice_connections_refused", help, None, Samples::Counter(refused));
+        self.add("sluice_connections_open", "Connections open now", None, Samples::Gauge(open));
+        let certificates = metrics.certificates.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let expiries = certificates.into_iter().map(|(listener, name, at)| {
+            (vec![("listener".into(), listener.to_string()), ("name".into(), name)], Number::Real(at as f64))
+        });
+        let help = "When certificates of listeners cease to be good, in seconds since 1970";
+        self.add("sluice_certificate_expiry", help, Some(Unit::Seconds), Samples::Gauge(expiries.collect()));
+    }
+
+    fn plugins(&mut self, metrics: &Metrics) {
+        let (mut calls, mut busy, mut waited) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut instances, mut memory) = (Vec::new(), Vec::new());
+        for (plugin, handle) in metrics.plugins.sorted() {
+            for ((hook, outcome), counter) in handle.calls.iter() {
+                let labels = vec![
+                    ("plugin".into(), plugin.to_string()),
+                    ("hook".into(), hook.to_owned()),
+                    ("outcome".into(), outcome.to_owned()),
+                ];
+                calls.push((labels, Number::Count(counter.value())));
+            }
+            let labels: Labels = vec![("plugin".into(), plugin.to_string())];
+            let seconds = |time: &AtomicU64| Number::Real(time.load(Ordering::Relaxed) as f64 / 1e9);
+            busy.push((labels.clone(), seconds(&handle.busy)));
+            waited.push((labels.clone(), seconds(&handle.waited)));
+            instances.push((labels.clone(), Number::Count(whole(&handle.instances))));
+            memory.push((labels, Number::Count(handle.peak_memory.load(Ordering::Relaxed))));
+        }
+        self.add("sluice_plugin_calls", "Hook calls of plugins that ended", None, Samples::Counter(calls));
+        self.add(
+            "sluice_plugin_busy",
+            "Time in which plugins computed, waiting left out",
+            Some(Unit::Seconds),
+            Samples::Counter(busy),
+        );
+        let help = "Time in which calls of plugins waited: for answers to requests of their own, or for their turn";
+        self.add("sluice_plugin_waited", help, Some(Unit::Seconds), Samples::Counter(waited));
+        self.add("sluice_plugin_instances", "Instances that there are", None, Samples::Gauge(instances));
+        let help = "The most memory that an instance has had";
+        self.add("sluice_plugin_peak_memory", help, Some(Unit::Bytes), Samples::Gauge(memory));
+    }
+
+    fn clusters(&mut self, metrics: &Metrics) {
+        let (mut tries, mut durations, mut fallbacks) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut retries, mut ejections, mut overflows) = (Vec::new(), Vec::new(), Vec::new());
+        for (cluster, handle) in metrics.clusters.sorted() {
+            for (outcome, histogram) in handle.tries.iter() {
+                let labels = vec![("cluster".into(), cluster.to_string()), ("outcome".into(), outcome.to_owned())];
+                let read = Histogram::read(histogram);
+                tries.push((labels.clone(), Number::Count(read.count)));
+                durations.push((labels, read));
+            }
+            fallbacks.push((vec![("cluster".into(), cluster.to_string())], Number::Count(handle.fallbacks.value())));
+            let all = [
+                (&handle.retries, "outcome", &mut retries),
+                (&handle.ejections, "reason", &mut ejections),
+                (&handle.overflows, "limit", &mut overflows),
+            ];
+            for (series, label, samples) in all {
+                for (value, counter) in series.iter() {
+                    let labels = vec![("cluster".into(), cluster.to_string()), (label.into(), value.to_owned())];
+                    samples.push((labels, Number::Count(counter.value())));
+                }
+            }
+        }
+        self.add(
+            "sluice_cluster_retries",
+            "Retries that were made, or that the budget or the limit didn't allow",
+            None,
+            Samples::Counter(retries),
+        );
+        self.add("sluice_cluster_ejections", "Endpoints ejected as outliers", None, Samples::Counter(ejections));
+        self.add(
+            "sluice_cluster_overflows",
+            "Requests, connections and retries that a limit of the cluster turned away",
+            None,
+            Samples::Counter(overflows),
+        );
+        self.add("sluice_upstream_requests", "Tries at endpoints that ended", None, Samples::Counter(tries));
+        self.add(
+            "sluice_upstream_request_duration",
+            "Time of one try at an endpoint, to the head of its answer",
+            Some(Unit::Seconds),
+            Samples::Histogram(durations),
+        );
+        self.add(
+            "sluice_balance_fallbacks",
+            "Picks that a balance plugin left to the built-in policy by failing",
+            None,
+            Samples::Counter(fallbacks),
+        );
+    }
+
+    fn endpoints(&mut self, endpoints: &[EndpointSample]) {
+        let mut states: BTreeMap<(&str, &'static str), u64> = BTreeMap::new();
+        for endpoint in endpoints {
+            *states.entry((&endpoint.cluster, endpoint.state)).or_default() += 1;
+        }
+        let states = states.into_iter().map(|((cluster, state), count)| {
+            (vec![("cluster".into(), cluster.to_owned()), ("state".into(), state.to_owned())], Number::Count(count))
+        });
+        let states = Samples::Gauge(states.collect());
+        self.add("sluice_cluster_endpoints", "Endpoints of the cluster in each state", None, states);
+        let labels = |endpoint: &EndpointSample| -> Labels {
+            vec![("cluster".into(), endpoint.cluster.to_string()), ("endpoint".into(), endpoint.address.clone())]
+        };
+        // An address that a cluster lists twice is one endpoint here: a series must not occur twice.
+        let mut seen: HashMap<(&Arc<str>, &str), usize> = HashMap::new();
+        let mut healthy: Vec<(Labels, Number)> = Vec::new();
+        let mut drained: Vec<(Labels, Number)> = Vec::new();
+        let mut in_flight: Vec<(Labels, Number)> = Vec::new();
+        for endpoint in endpoints {
+            if let Some(index) = seen.get(&(&endpoint.cluster, endpoint.address.as_str())) {
+                if let Some((_, Number::Count(sum))) = in_flight.get_mut(*index) {
+                    *sum += u64::from(endpoint.in_flight);
+                }
+                continue;
+            }
+            seen.insert((&endpoint.cluster, &endpoint.address), healthy.len());
+            healthy.push((labels(endpoint), Number::Count(u64::from(endpoint.healthy))));
+            drained.push((labels(endpoint), Number::Count(u64::from(endpoint.drained))));
+            in_flight.push((labels(endpoint), Number::Count(u64::from(endpoint.in_flight))));
+        }
+        self.add(
+            "sluice_endpoint_healthy",
+            "Whether health checks find the endpoint well",
+            None,
+            Samples::Gauge(healthy),
+        );
+        let help = "Whether an operator has taken the endpoint out";
+        self.add("sluice_endpoint_drained", help, None, Samples::Gauge(drained));
+        self.add(
+            "sluice_endpoint_requests_in_flight",
+            "Requests sent to the endpoint that haven't ended",
+            None,
+            Samples::Gauge(in_flight),
+        );
+    }
+
+    /// Numbers that plugins keep. Names of plugins that differ only in their punctuation meet here: their series
+    /// have the label `plugin`, and of those of different kinds the first plugin's are shown.
+    fn own(&mut self, metrics: &Metrics) {
+        let mut families: BTreeMap<String, Samples> = BTreeMap::new();
+        for (plugin, handle) in metrics.plugins.sorted() {
+            let prefix = plugin.replace(|character: char| !character.is_ascii_alphanumeric(), "_");
+            for (name, series) in handle.own.read() {
+                let name = format!("plugin_{prefix}_{name}");
+                for (labels, value) in series {
+                    let own = labels.into_iter().map(|(name, value)| (name.into(), value));
+                    let labels = [("plugin".into(), plugin.to_string())].into_iter().chain(own).collect();
+                    add_own(&mut families, &name, labels, value);
+                }
+            }
+        }
+        for (name, samples) in families {
+            self.add(name, "Kept by a plugin", None, samples);
+        }
+    }
+
+    /// Which version of a plugin the others' numbers are of: to be joined by its name.
+    fn components(&mut self, components: &[ComponentSample]) {
+        let sample = |component: &ComponentSample| {
+            let labels: Labels = vec![
+                ("plugin".into(), component.plugin.to_string()),
+                ("digest".into(), component.digest.clone()),
+                ("state".into(), component.state.to_owned()),
+            ];
+            (labels, Number::Count(1))
+        };
+        let samples = components.iter().map(sample).collect();
+        self.add("sluice_plugin_info", "The component that serves as a plugin", None, Samples::Gauge(samples));
+    }
+
+    fn process(&mut self, metrics: &Metrics) {
+        let reloads = [
+            ("published", &metrics.reloads.published),
+            ("refused", &metrics.reloads.refused),
+            ("unchanged", &metrics.reloads.unchanged),
+        ]
+        .map(|(outcome, count)| {
+            (vec![("outcome".into(), outcome.to_owned())], Number::Count(count.load(Ordering::Relaxed)))
+        });
+        let gauge = |value: u64| Samples::Gauge(vec![(Labels::new(), Number::Count(value))]);
+        self.add("sluice_reloads", "Reloads that ended", None, Samples::Counter(reloads.into()));
+        let published = metrics.published_at.load(Ordering::Relaxed);
+        self.add(
+            "sluice_snapshot_published_timestamp",
+            "When the serving snapshot was published, in seconds since the Unix epoch",
+            Some(Unit::Seconds),
+            gauge(published),
+        );
+        let refused = metrics.refused_files.load(Ordering::Relaxed);
+        self.add("sluice_files_refused", "Files that are refused now", None, gauge(refused));
+        let dropped = Number::Count(metrics.access_log_dropped.load(Ordering::Relaxed));
+        self.add(
+            "sluice_access_log_dropped_lines",
+            "Lines of the access log that were lost, since writing them was too slow or failed",
+            None,
+            Samples::Counter(vec![(Labels::new(), dropped)]),
+        );
+        let live = whole(&metrics.snapshots);
+        self.add("sluice_snapshots_live", "Snapshots that something still uses", None, gauge(live));
+        let version = vec![("version".into(), env!("CARGO_PKG_VERSION").to_owned())];
+        self.add("sluice_build_info", "The version that runs", None, Samples::Gauge(vec![(version, Number::Count(1))]));
+    }
+}
+
+fn add_own(families: &mut BTreeMap<String, Samples>, name: &str, labels: Labels, value: Value) {
+    let fresh = || match value {
+        Value::Counter(_) => Samples::Counter(Vec::new()),
+        Value::Gauge(_) => Samples::Gauge(Vec::new()),
+        Value::Histogram(..) => Samples::Histogram(Vec::new()),
+    };
+    match (families.entry(name.to_owned()).or_insert_with(fresh), value) {
+        (Samples::Counter(samples), Value::Counter(count)) => samples.push((labels, Number::Count(count))),
+        (Samples::Gauge(samples), Value::Gauge(value)) => samples.push((labels, Number::Real(value))),
+        (Samples::Histogram(samples), Value::Histogram(sum, counts)) => {
+            let buckets = Value::buckets(&*counts);
+            samples.push((labels, Distribution { sum_seconds: sum, count: counts.iter().sum(), buckets }));
+        }
+        _ => {}
+    }
+}
+
+fn whole(gauge: &AtomicI64) -> u64 {
+    u64::try_from(gauge.load(Ordering::Relaxed)).unwrap_or_default()
+}
