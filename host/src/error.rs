@@ -71,6 +71,9 @@ pub enum Error {
     /// No connection within `timeouts.connect`.
     #[error("endpoint doesn't accept connections in time")]
     ConnectTimeout,
+    /// TLS with the endpoint came to nothing.
+    #[error("no TLS with the endpoint: {}", .0.text())]
+    Tls(TlsFault),
     /// The connection broke before the answer's head.
     #[error("endpoint broke the connection")]
     Reset,
@@ -102,6 +105,61 @@ pub enum Error {
     /// A defect of the gateway itself; the text is for the log.
     #[error("internal error: {0}")]
     Internal(&'static str),
+}
+
+/// Why TLS with an endpoint came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsFault {
+    /// Its certificate isn't vouched for by an authority that counts.
+    UnknownIssuer,
+    /// Its certificate is for another name.
+    WrongName,
+    Expired,
+    NotYetValid,
+    /// Its certificate can't be used for another reason.
+    BadCertificate,
+    /// It wants a certificate of the gateway, or another one.
+    ClientCertificate,
+    /// It doesn't speak the version of HTTP that it has to.
+    NoProtocol,
+    /// It broke off with another alert.
+    Refused,
+    /// It closed or broke the connection in the handshake.
+    Broken,
+    /// What it says is no TLS, or none that is understood.
+    NoTls,
+}
+
+impl TlsFault {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::UnknownIssuer,
+        Self::WrongName,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::BadCertificate,
+        Self::ClientCertificate,
+        Self::NoProtocol,
+        Self::Refused,
+        Self::Broken,
+        Self::NoTls,
+    ];
+
+    /// For people who operate the gateway.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::UnknownIssuer => "its certificate is from an unknown authority",
+            Self::WrongName => "its certificate is for another name",
+            Self::Expired => "its certificate has expired",
+            Self::NotYetValid => "its certificate isn't valid yet",
+            Self::BadCertificate => "its certificate can't be used",
+            Self::ClientCertificate => "it wants a certificate that the gateway hasn't shown",
+            Self::NoProtocol => "it doesn't agree to the cluster's protocol",
+            Self::Refused => "it refused the handshake",
+            Self::Broken => "it broke off the handshake",
+            Self::NoTls => "it doesn't speak TLS",
+        }
+    }
 }
 
 /// Who caused a failure.
@@ -137,6 +195,7 @@ impl Error {
             Self::NoEndpoint
             | Self::ConnectFailed
             | Self::ConnectTimeout
+            | Self::Tls(_)
             | Self::Reset
             | Self::Malformed
             | Self::FirstByteTimeout
@@ -153,7 +212,7 @@ impl Error {
     /// Whether it is certain that no endpoint saw any of the request, so that another may be tried
     /// whatever the method.
     pub fn is_unsent(&self) -> bool {
-        matches!(self, Self::ConnectFailed | Self::ConnectTimeout)
+        matches!(self, Self::ConnectFailed | Self::ConnectTimeout | Self::Tls(_))
     }
 }
 

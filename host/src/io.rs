@@ -13,7 +13,7 @@ use bytes::{Buf, Bytes};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-pub use transport::{Prefixed, Transport};
+pub use transport::{Prefixed, Socket, Transport};
 
 /// What went over a connection so far.
 #[derive(Debug, Default)]

@@ -17,4 +17,5 @@ pub mod server;
 pub mod snapshot;
 pub mod tcp;
 pub mod telemetry;
+pub mod tls;
 pub mod upstream;

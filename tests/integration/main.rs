@@ -20,3 +20,4 @@ mod repository;
 mod strictness;
 mod tls;
 mod tokens;
+mod upstreams;

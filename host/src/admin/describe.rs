@@ -9,7 +9,7 @@ use crate::config::model::{
     Balance, Cluster, Destination, HostPattern, Isolation, Match, OnError, Probe, Protocol, Route, ValuePattern,
 };
 use crate::snapshot::Snapshot;
-use crate::snapshot::status::{CertificateStatus, PluginStatus, Status};
+use crate::snapshot::status::{CertificateStatus, Owner, PluginStatus, Status};
 use crate::telemetry::access::is_secret_field;
 use crate::telemetry::metrics::Reload;
 use crate::telemetry::refusals::Refusal;
@@ -23,7 +23,9 @@ pub fn status<S: Source>(source: &S, snapshot: &Snapshot) -> Value {
     let listeners = config.listeners.iter().map(|listener| {
         let address = source.address(&listener.name).unwrap_or(listener.address);
         let (protocol, clusters) = protocol(&listener.protocol, &config.clusters);
-        let certificates = status.certificates.iter().find(|known| known.listener == listener.name).map(certificates);
+        let is_own =
+            |known: &&CertificateStatus| matches!(&known.owner, Owner::Listener(name) if *name == listener.name);
+        let certificates = status.certificates.iter().find(is_own).map(certificates);
         json!({
             "name": &*listener.name,
             "address": address.to_string(),
@@ -32,12 +34,17 @@ pub fn status<S: Source>(source: &S, snapshot: &Snapshot) -> Value {
             "tls": certificates,
         })
     });
+    let clusters = status.certificates.iter().filter_map(|known| match &known.owner {
+        Owner::Cluster(name) => Some(json!({ "name": &**name, "tls": certificates(known) })),
+        Owner::Listener(_) => None,
+    });
     let problems =
         |status: &Status| -> Vec<String> { status.configuration.problems.iter().map(ToString::to_string).collect() };
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "ready": source.is_ready(),
         "listeners": listeners.collect::<Vec<_>>(),
+        "clusters": clusters.collect::<Vec<_>>(),
         "configuration": {
             "file": config.path.display().to_string(),
             "state": if status.configuration.problems.is_empty() { "serving" } else { "last-good" },

@@ -2,6 +2,7 @@
 //! to exist, every default is filled in, every path is absolute. Nothing here reads files.
 
 mod access;
+mod address;
 mod cluster;
 mod place;
 mod tls;
@@ -14,12 +15,13 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 pub use access::{AccessFormat, AccessLog, AccessOutput, AccessWhen, SyslogTarget};
+pub use address::Address;
 pub use cluster::{
     Balance, Cluster, ClusterLimits, Endpoint, HashKey, HealthCheck, OutlierDetection, Probe, Retries, Statuses,
     Sticky, Timeouts,
 };
 pub use place::Place;
-pub use tls::{CertificateFiles, Certificates, ClientCertificates, Tls, Versions};
+pub use tls::{CertificateFiles, Certificates, ClientCertificates, ClusterTls, Tls, Versions};
 
 /// One whole configuration.
 #[derive(Debug, Clone)]

@@ -2,13 +2,15 @@
 //! is ever looked up.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 
 use super::document::Node;
-use super::model::{HostPattern, IdentityFields};
+use super::files::absolute;
+use super::model::{Address, HostPattern, IdentityFields};
 use super::problem::{Fault, quote};
 use super::values::{integer, string, text};
 use crate::fields::is_gateway_owned;
@@ -56,6 +58,33 @@ pub(super) fn endpoint_address(node: Node<'_>) -> Result<SocketAddr, Fault> {
         ));
     }
     Ok(address)
+}
+
+/// Where an endpoint is: an address to connect to, or `unix:` and the path of a socket, from `base` if it is relative.
+pub(super) fn endpoint(node: Node<'_>, base: &Path) -> Result<Address, Fault> {
+    match text(node, "an address such as \"127.0.0.1:9001\"", "write address and port in quotes")?.strip_prefix("unix:")
+    {
+        Some(path) => unix_socket(path, base),
+        None => endpoint_address(node).map(Address::from),
+    }
+}
+
+/// The longest path of a socket, in bytes (`sun_path` of `sockaddr_un`, without the zero at its end).
+const LONGEST_SOCKET: usize = 107;
+
+/// What stands behind `unix:`.
+pub(super) fn unix_socket(path: &str, base: &Path) -> Result<Address, Fault> {
+    if path.is_empty() || path.starts_with('@') || path.ends_with('/') || path.contains('\0') {
+        let message = format!("expected the path of a Unix socket, found {}", quote(path));
+        return Err(Fault::new(message, "write \"unix:/run/users.sock\""));
+    }
+    let whole = absolute(&base.join(path));
+    let length = whole.as_os_str().len();
+    if length > LONGEST_SOCKET {
+        let message = format!("the path of a Unix socket has at most {LONGEST_SOCKET} bytes, this one {length}");
+        return Err(Fault::new(message, "put the socket somewhere nearer to the root"));
+    }
+    Ok(Address::Unix(whole.into()))
 }
 
 /// `IP:port`, `[IPv6]:port` or `localhost:port`.

@@ -202,8 +202,21 @@ fn cluster() -> Value {
         ("outlier_detection", outlier_detection()),
         ("limits", cluster_limits()),
         ("proxy_protocol", choice(&["v1", "v2"])),
+        ("tls", cluster_tls()),
     ];
     table(&["name"], &own)
+}
+
+fn cluster_tls() -> Value {
+    let own = [
+        ("ca", text("PEM file of authorities; else those that the system trusts")),
+        ("verify", flag("Whether endpoints have to show a certificate that counts")),
+        ("certificate", text("PEM file of what the gateway shows")),
+        ("key", text("PEM file of its private key")),
+        ("server_name", text("The name that is asked for, and that certificates have to be for")),
+        ("min_version", choice(&["1.2", "1.3"])),
+    ];
+    table(&[], &own)
 }
 
 fn balance() -> Value {

@@ -135,7 +135,7 @@ struct Manner {
 
 impl Manner {
     fn of(listener: &Listener, certificates: &Certificates) -> Self {
-        let tls = certificates.get(&listener.name).cloned();
+        let tls = certificates.listeners.get(&listener.name).cloned();
         Self {
             entrance: Rc::new(Entrance { proxy_protocol: listener.proxy_protocol.clone(), tls }),
             is_stream: matches!(listener.protocol, Protocol::Tcp(_)),

@@ -32,7 +32,9 @@ fn row(error: &Error) -> (StatusCode, &str) {
         Error::Loop => (StatusCode::LOOP_DETECTED, "the request has been here before"),
         Error::Plugin { .. } => (StatusCode::SERVICE_UNAVAILABLE, "a policy of this service can't be applied now"),
         Error::NoEndpoint => (StatusCode::SERVICE_UNAVAILABLE, "the service has no place to go to"),
-        Error::ConnectFailed | Error::Reset => (StatusCode::BAD_GATEWAY, "the service can't be reached"),
+        Error::ConnectFailed | Error::Tls(_) | Error::Reset => {
+            (StatusCode::BAD_GATEWAY, "the service can't be reached")
+        }
         Error::Malformed | Error::ResponseBody => (StatusCode::BAD_GATEWAY, "the service gave no valid answer"),
         Error::ResponseTooLarge | Error::ResponseCoding => {
             (StatusCode::BAD_GATEWAY, "the service gave an answer that can't be handled here")

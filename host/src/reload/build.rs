@@ -15,7 +15,7 @@ use std::sync::Arc;
 use fixed::Fixed;
 use read::{Read, read};
 
-use super::certificates::Store;
+use super::certificates::{self, Store};
 use super::choose::{Choice, dropped_plugin, needed};
 use super::components::Components;
 use super::lastgood::LastGood;
@@ -275,8 +275,7 @@ impl Builder {
         }
         for config in configs {
             let directory = &config.plugins.directory;
-            let certificates = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
-            watched.files.extend(certificates.flat_map(|tls| tls.files()).cloned());
+            watched.files.extend(certificates::files(config).cloned());
             watched.files.extend(config.plugin.iter().map(|plugin| directory.join(&plugin.component)));
             watched.directories.push(directory.clone());
         }

@@ -1,5 +1,5 @@
-//! The certificates of listeners as their files were last read: made anew only when a file or what is asked
-//! for has changed. Files that are wrong keep the last good ones, as those of components do.
+//! The certificates of listeners and clusters as their files were last read: made anew only when a file or what is
+//! asked for has changed. Files that are wrong keep the last good ones, as those of components do.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -10,116 +10,239 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use crate::config::Problem;
-use crate::config::model::{Config, Listener, Tls as Wanted};
-use crate::server::tls::{Contents, Tls, TlsError};
-use crate::snapshot::status::CertificateStatus;
+use crate::config::model::{self, Config, Place};
+use crate::server;
+use crate::snapshot::status::{CertificateStatus, Owner};
 use crate::snapshot::{self, Certificates};
+use crate::tls::{Contents, Shown, TlsError};
+use crate::upstream;
 
 /// The largest file that is read: a bundle of all public authorities has a quarter of it.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// What is known of each listener with TLS.
+/// What is known of each listener and cluster with TLS.
 #[derive(Default)]
 pub struct Store {
-    known: Vec<Known>,
-}
-
-struct Known {
-    listener: Arc<str>,
-    wanted: Wanted,
-    /// Of the files' contents.
-    digest: [u8; 32],
-    good: Option<Arc<Tls>>,
-    error: Option<TlsError>,
-    /// Whether this pass has seen it.
-    current: bool,
+    listeners: Kept<model::Tls>,
+    clusters: Kept<model::ClusterTls>,
 }
 
 impl Store {
     /// Bring everything up to date that any of these configurations needs, and forget the rest. `unsettled` files
     /// are left as they are.
     pub fn refresh(&mut self, configs: &[&Config], unsettled: &BTreeSet<PathBuf>) {
+        self.listeners.refresh(configs.iter().flat_map(|config| listeners(config)), unsettled);
+        self.clusters.refresh(configs.iter().flat_map(|config| clusters(config)), unsettled);
+    }
+
+    /// What a configuration's connections begin with.
+    ///
+    /// # Errors
+    /// Those that have never been good: who should encrypt never goes without.
+    pub fn choose(&self, config: &Config) -> Result<Certificates, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let certificates = Certificates {
+            listeners: self.listeners.choose(listeners(config), "listener", &mut problems),
+            clusters: self.clusters.choose(clusters(config), "cluster", &mut problems),
+        };
+        if problems.is_empty() { Ok(certificates) } else { Err(problems) }
+    }
+
+    pub fn describe(&self, config: &Config) -> Vec<CertificateStatus> {
+        let listeners = self.listeners.describe(listeners(config), Owner::Listener);
+        listeners.chain(self.clusters.describe(clusters(config), Owner::Cluster)).collect()
+    }
+}
+
+/// The files of everything that encrypts.
+pub fn files(config: &Config) -> impl Iterator<Item = &PathBuf> {
+    listeners(config).flat_map(|(_, tls)| tls.files()).chain(clusters(config).flat_map(|(_, tls)| tls.files()))
+}
+
+/// The listeners that encrypt.
+fn listeners(config: &Config) -> impl Iterator<Item = (&Arc<str>, &model::Tls)> {
+    config.listeners.iter().filter_map(|listener| Some((&listener.name, listener.tls.as_ref()?)))
+}
+
+/// The clusters whose connections are encrypted.
+fn clusters(config: &Config) -> impl Iterator<Item = (&Arc<str>, &model::ClusterTls)> {
+    config.clusters.iter().filter_map(|cluster| Some((&cluster.name, cluster.tls.as_ref()?)))
+}
+
+/// What TLS is to be, and what is made of it.
+trait Wanted: Clone + PartialEq {
+    type Made;
+
+    fn paths(&self) -> Vec<&PathBuf>;
+
+    fn place(&self) -> &Place;
+
+    /// `previous` is what serves, perhaps asked for in another way.
+    fn make(&self, contents: &Contents, previous: Option<&Self::Made>) -> Result<Self::Made, TlsError>;
+
+    fn shown(made: &Self::Made) -> Vec<Shown>;
+}
+
+impl Wanted for model::Tls {
+    type Made = server::tls::Tls;
+
+    fn paths(&self) -> Vec<&PathBuf> {
+        self.files().collect()
+    }
+
+    fn place(&self) -> &Place {
+        &self.place
+    }
+
+    fn make(&self, contents: &Contents, previous: Option<&Self::Made>) -> Result<Self::Made, TlsError> {
+        Self::Made::build(self, contents, previous)
+    }
+
+    fn shown(made: &Self::Made) -> Vec<Shown> {
+        made.shown.clone()
+    }
+}
+
+impl Wanted for model::ClusterTls {
+    type Made = upstream::Tls;
+
+    fn paths(&self) -> Vec<&PathBuf> {
+        self.files().collect()
+    }
+
+    fn place(&self) -> &Place {
+        &self.place
+    }
+
+    fn make(&self, contents: &Contents, _: Option<&Self::Made>) -> Result<Self::Made, TlsError> {
+        Self::Made::build(self, contents)
+    }
+
+    fn shown(made: &Self::Made) -> Vec<Shown> {
+        made.shown.iter().cloned().collect()
+    }
+}
+
+/// What is known of those of one kind.
+struct Kept<W: Wanted> {
+    known: Vec<Known<W>>,
+}
+
+struct Known<W: Wanted> {
+    /// Whose it is.
+    name: Arc<str>,
+    wanted: W,
+    /// Of the files' contents.
+    digest: [u8; 32],
+    good: Option<Arc<W::Made>>,
+    error: Option<TlsError>,
+    /// Whether this pass has seen it.
+    current: bool,
+}
+
+impl<W: Wanted> Default for Kept<W> {
+    fn default() -> Self {
+        Self { known: Vec::new() }
+    }
+}
+
+impl<W: Wanted> Kept<W> {
+    fn refresh<'a>(&mut self, all: impl Iterator<Item = (&'a Arc<str>, &'a W)>, unsettled: &BTreeSet<PathBuf>)
+    where
+        W: 'a,
+    {
         self.known.iter_mut().for_each(|known| known.current = false);
-        for listener in configs.iter().flat_map(|config| &config.listeners) {
-            if let Some(wanted) = &listener.tls {
-                self.refresh_one(listener, wanted, unsettled);
-            }
-        }
+        all.for_each(|(name, wanted)| self.refresh_one(name, wanted, unsettled));
         self.known.retain(|known| known.current);
     }
 
-    fn refresh_one(&mut self, listener: &Listener, wanted: &Wanted, unsettled: &BTreeSet<PathBuf>) {
-        let place = self.known.iter().position(|known| known.is_of(listener, wanted));
+    fn refresh_one(&mut self, name: &Arc<str>, wanted: &W, unsettled: &BTreeSet<PathBuf>) {
+        let place = self.known.iter().position(|known| known.is_of(name, wanted));
         let known = place.map(|place| self.known.swap_remove(place));
-        let waits = wanted.files().any(|file| unsettled.contains(file));
+        let waits = wanted.paths().into_iter().any(|file| unsettled.contains(file));
         let known = match known {
             Some(known) if known.current || waits => Known { current: true, ..known },
-            before => self.make(listener, wanted, before),
+            before => self.make(name, wanted, before),
         };
         self.known.push(known);
     }
 
-    fn make(&self, listener: &Listener, wanted: &Wanted, before: Option<Known>) -> Known {
-        let contents: Contents = wanted.files().map(|path| (path.clone(), read(path))).collect();
+    fn make(&self, name: &Arc<str>, wanted: &W, before: Option<Known<W>>) -> Known<W> {
+        let contents: Contents = wanted.paths().into_iter().map(|path| (path.clone(), read(path))).collect();
         let digest = digest(&contents);
         let good = match before {
             Some(before) if before.digest == digest => return Known { current: true, ..before },
             before => before.and_then(|before| before.good),
         };
         // Also one that was asked for in another way: its session tickets may stay good.
-        let same_listener = || self.known.iter().find(|known| known.listener == listener.name)?.good.clone();
-        let previous = good.clone().or_else(same_listener);
-        let (good, error) = match Tls::build(wanted, &contents, previous.as_deref()) {
+        let of_same_name = || self.known.iter().find(|known| known.name == *name)?.good.clone();
+        let previous = good.clone().or_else(of_same_name);
+        let (good, error) = match wanted.make(&contents, previous.as_deref()) {
             Ok(tls) => (Some(Arc::new(tls)), None),
             Err(error) => (good, Some(error)),
         };
-        Known { listener: Arc::clone(&listener.name), wanted: wanted.clone(), digest, good, error, current: true }
+        Known { name: Arc::clone(name), wanted: wanted.clone(), digest, good, error, current: true }
     }
 
-    /// What a configuration's listeners begin with.
-    ///
-    /// # Errors
-    /// Those that have never been good: a listener that should encrypt never serves without.
-    pub fn choose(&self, config: &Config) -> Result<Certificates, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let mut chosen = Certificates::new();
-        for (listener, wanted, known) in self.of(config) {
-            match known.map(|known| (&known.good, &known.error)) {
-                Some((Some(good), _)) => drop(chosen.insert(Arc::clone(&listener.name), Arc::clone(good))),
+    /// The good ones by name; those that have never been are problems.
+    fn choose<'a>(
+        &self,
+        all: impl Iterator<Item = (&'a Arc<str>, &'a W)>,
+        kind: &str,
+        problems: &mut Vec<Problem>,
+    ) -> snapshot::ByName<W::Made>
+    where
+        W: 'a,
+    {
+        let mut chosen = snapshot::ByName::new();
+        for (name, wanted) in all {
+            match self.find(name, wanted).map(|known| (&known.good, &known.error)) {
+                Some((Some(good), _)) => drop(chosen.insert(Arc::clone(name), Arc::clone(good))),
                 other => {
                     let error = other.and_then(|(_, error)| error.as_ref());
                     let message = error.map_or_else(|| "the files weren't read".to_owned(), ToString::to_string);
-                    let key = format!("listener \"{}\": tls", listener.name);
-                    problems.push(snapshot::problem(&wanted.place, key, message, REMEDY));
+                    let remedy = match error {
+                        Some(TlsError::NoSystemAuthorities(_)) => "install them, or add ca = \"FILE\"",
+                        _ => "name PEM files that belong together, readable by the gateway",
+                    };
+                    problems.push(snapshot::problem(
+                        wanted.place(),
+                        format!("{kind} \"{name}\": tls"),
+                        message,
+                        remedy,
+                    ));
                 }
             }
         }
-        if problems.is_empty() { Ok(chosen) } else { Err(problems) }
+        chosen
     }
 
-    pub fn describe(&self, config: &Config) -> Vec<CertificateStatus> {
-        let describe = |(listener, _, known): (&Listener, &Wanted, Option<&Known>)| CertificateStatus {
-            listener: Arc::clone(&listener.name),
-            shown: known.and_then(|known| known.good.as_ref()).map(|good| good.shown.clone()).unwrap_or_default(),
-            reason: known.and_then(|known| known.error.as_ref()).map(ToString::to_string),
-        };
-        self.of(config).map(describe).collect()
-    }
-
-    /// The listeners that encrypt, and what is known of their certificates.
-    fn of<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = (&'a Listener, &'a Wanted, Option<&'a Known>)> {
-        config.listeners.iter().filter_map(|listener| {
-            let wanted = listener.tls.as_ref()?;
-            Some((listener, wanted, self.known.iter().find(|known| known.is_of(listener, wanted))))
+    fn describe<'a>(
+        &self,
+        all: impl Iterator<Item = (&'a Arc<str>, &'a W)>,
+        owner: impl Fn(Arc<str>) -> Owner,
+    ) -> impl Iterator<Item = CertificateStatus>
+    where
+        W: 'a,
+    {
+        all.map(move |(name, wanted)| {
+            let known = self.find(name, wanted);
+            CertificateStatus {
+                owner: owner(Arc::clone(name)),
+                shown: known.and_then(|known| known.good.as_deref()).map(W::shown).unwrap_or_default(),
+                reason: known.and_then(|known| known.error.as_ref()).map(ToString::to_string),
+            }
         })
+    }
+
+    fn find(&self, name: &str, wanted: &W) -> Option<&Known<W>> {
+        self.known.iter().find(|known| known.is_of(name, wanted))
     }
 }
 
-const REMEDY: &str = "name PEM files that belong together, readable by the gateway";
-
-impl Known {
-    fn is_of(&self, listener: &Listener, wanted: &Wanted) -> bool {
-        self.listener == listener.name && self.wanted == *wanted
+impl<W: Wanted> Known<W> {
+    fn is_of(&self, name: &str, wanted: &W) -> bool {
+        *self.name == *name && self.wanted == *wanted
     }
 }
 

@@ -24,9 +24,14 @@ pub fn changes(before: &Snapshot, now: &Snapshot) -> Vec<String> {
             changes.push("the configuration's other settings".to_owned());
         }
     }
-    for (listener, tls) in now.certificates().iter() {
-        if before.certificates().get(listener).is_some_and(|old| !Arc::ptr_eq(old, tls)) {
+    for (listener, tls) in &now.certificates().listeners {
+        if before.certificates().listeners.get(listener).is_some_and(|old| !Arc::ptr_eq(old, tls)) {
             changes.push(format!("listener {listener}: new certificates"));
+        }
+    }
+    for (cluster, tls) in &now.certificates().clusters {
+        if before.certificates().clusters.get(cluster).is_some_and(|old| !Arc::ptr_eq(old, tls)) {
+            changes.push(format!("cluster {cluster}: new certificates"));
         }
     }
     for (name, entry) in now.plugins() {
@@ -43,11 +48,11 @@ pub fn problems(before: &Status, now: &Status) -> Vec<String> {
     let old = &before.configuration.problems;
     let configuration = now.configuration.problems.iter().filter(|problem| !old.contains(problem));
     let mut problems: Vec<String> = configuration.map(ToString::to_string).collect();
-    for listener in &now.certificates {
-        let Some(reason) = &listener.reason else { continue };
-        let known = before.certificates.iter().find(|other| other.listener == listener.listener);
+    for certificates in &now.certificates {
+        let Some(reason) = &certificates.reason else { continue };
+        let known = before.certificates.iter().find(|other| other.owner == certificates.owner);
         if known.and_then(|known| known.reason.as_ref()) != Some(reason) {
-            problems.push(format!("listener {}: {reason}", listener.listener));
+            problems.push(format!("{}: {reason}", certificates.owner));
         }
     }
     for plugin in &now.plugins {
@@ -104,13 +109,13 @@ fn short(digest: Option<&str>) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::status::CertificateStatus;
+    use crate::snapshot::status::{CertificateStatus, Owner};
 
     #[test]
     fn what_is_refused_is_told_once() {
         let status = |reason: Option<&str>| {
-            let (listener, reason) = ("public".into(), reason.map(str::to_owned));
-            let certificates = vec![CertificateStatus { listener, shown: Vec::new(), reason }];
+            let (owner, reason) = (Owner::Listener("public".into()), reason.map(str::to_owned));
+            let certificates = vec![CertificateStatus { owner, shown: Vec::new(), reason }];
             Status { certificates, ..Status::default() }
         };
         let (good, bad) = (status(None), status(Some("a.pem holds no certificate in PEM")));

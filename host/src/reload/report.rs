@@ -28,19 +28,19 @@ pub fn report(before: &Status, now: &Status) -> bool {
     for key in new.needs_restart.iter().filter(|key| !old.needs_restart.contains(key)) {
         tracing::warn!("the change of {key} needs a restart");
     }
-    for listener in &now.certificates {
-        let old = before.certificates.iter().find(|old| old.listener == listener.listener);
-        let name = &*listener.listener;
-        match (&listener.reason, old.and_then(|old| old.reason.as_ref())) {
+    for certificates in &now.certificates {
+        let old = before.certificates.iter().find(|old| old.owner == certificates.owner);
+        let of = &certificates.owner;
+        match (&certificates.reason, old.and_then(|old| old.reason.as_ref())) {
             (Some(reason), known) if known != Some(reason) => {
                 refused = true;
-                tracing::error!(listener = name, "{reason}; the LAST GOOD certificates serve on");
+                tracing::error!(%of, "{reason}; the LAST GOOD certificates serve on");
             }
-            (None, Some(_)) => tracing::info!(listener = name, "the certificates are right again"),
+            (None, Some(_)) => tracing::info!(%of, "the certificates are right again"),
             _ => {}
         }
-        if old.is_some_and(|old| old.shown != listener.shown) {
-            tracing::info!(listener = name, "new certificates serve");
+        if old.is_some_and(|old| old.shown != certificates.shown) {
+            tracing::info!(%of, "new certificates serve");
         }
     }
     let old = |plugin: &PluginStatus| {

@@ -17,13 +17,20 @@ use crate::fields::Pseudonym;
 use crate::route::Table;
 use crate::server::tls::Tls;
 use crate::telemetry::metrics::{Metrics, RouteMetrics, SnapshotLife};
-use crate::upstream::Cluster;
+use crate::upstream::{self, Cluster};
 
 /// Plugins by name.
 pub type Plugins = BTreeMap<Arc<str>, Arc<PluginEntry>>;
 
-/// What the connections of listeners with TLS begin with, by name of the listener.
-pub type Certificates = BTreeMap<Arc<str>, Arc<Tls>>;
+/// Things by the name of the listener or cluster that has them.
+pub type ByName<T> = BTreeMap<Arc<str>, Arc<T>>;
+
+/// What connections over TLS begin with.
+#[derive(Default)]
+pub struct Certificates {
+    pub listeners: ByName<Tls>,
+    pub clusters: ByName<upstream::Tls>,
+}
 
 /// What serves.
 pub struct Snapshot {
@@ -61,10 +68,12 @@ impl Snapshot {
         }
         let same = previous.filter(|previous| Arc::ptr_eq(&previous.config, &config));
         let (table, clusters, routes) = match same {
-            Some(same) => (Arc::clone(&same.table), same.clusters.clone(), same.routes.clone()),
+            Some(same) => {
+                (Arc::clone(&same.table), clusters(&config, &certificates, previous, metrics), same.routes.clone())
+            }
             None => (
                 Arc::new(Table::build(&config.routes)),
-                clusters(&config, previous, metrics),
+                clusters(&config, &certificates, previous, metrics),
                 config.routes.iter().map(|route| metrics.route(&route.name)).collect(),
             ),
         };
@@ -127,18 +136,27 @@ impl std::fmt::Debug for Snapshot {
     }
 }
 
-fn clusters(config: &Config, previous: Option<&Snapshot>, metrics: &Metrics) -> Vec<Arc<Cluster>> {
+fn clusters(
+    config: &Config,
+    certificates: &Certificates,
+    previous: Option<&Snapshot>,
+    metrics: &Metrics,
+) -> Vec<Arc<Cluster>> {
     let known: HashMap<&str, (&Arc<Cluster>, &crate::config::model::Cluster)> = previous
         .map(|previous| {
             let configured = previous.clusters.iter().zip(&previous.config.clusters);
             configured.map(|(cluster, config)| (&*config.name, (cluster, config))).collect()
         })
         .unwrap_or_default();
-    let build = |config: &crate::config::model::Cluster| match known.get(&*config.name) {
-        Some((cluster, before)) if *before == config => Arc::clone(cluster),
-        before => {
-            let before = before.map(|(cluster, _)| &***cluster);
-            Arc::new(Cluster::new(config, before, metrics.cluster(&config.name)))
+    let build = |config: &crate::config::model::Cluster| {
+        let tls = certificates.clusters.get(&config.name);
+        let is_same = |cluster: &Cluster| cluster.tls().map(Arc::as_ptr) == tls.map(Arc::as_ptr);
+        match known.get(&*config.name) {
+            Some((cluster, before)) if *before == config && is_same(cluster) => Arc::clone(cluster),
+            before => {
+                let before = before.map(|(cluster, _)| &***cluster);
+                Arc::new(Cluster::new(config, tls.cloned(), before, metrics.cluster(&config.name)))
+            }
         }
     };
     config.clusters.iter().map(build).collect()

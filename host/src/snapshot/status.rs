@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::config::model::Isolation;
 use crate::config::{Problem, model::OnError};
-use crate::server::tls::Shown;
+use crate::tls::Shown;
 
 /// The state of everything that can be changed while the gateway runs.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -14,15 +14,31 @@ pub struct Status {
     pub configuration: ConfigurationStatus,
     /// Configured plugins in the order of the configuration, then dropped ones by name.
     pub plugins: Vec<PluginStatus>,
-    /// Of listeners with TLS, in the order of the configuration.
+    /// Of listeners with TLS, then of clusters, in the order of the configuration.
     pub certificates: Vec<CertificateStatus>,
 }
 
-/// The certificates of one listener.
+/// Whose certificates they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    Listener(Arc<str>),
+    Cluster(Arc<str>),
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Listener(name) => write!(f, "listener {name}"),
+            Self::Cluster(name) => write!(f, "cluster {name}"),
+        }
+    }
+}
+
+/// The certificates of one listener, or those that connections to a cluster's endpoints begin with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateStatus {
-    pub listener: Arc<str>,
-    /// Those that serve.
+    pub owner: Owner,
+    /// Those that are shown.
     pub shown: Vec<Shown>,
     /// Why the files aren't what serves, if they aren't.
     pub reason: Option<String>,
@@ -89,7 +105,7 @@ impl Status {
     /// Files that are refused now.
     pub fn refused(&self) -> usize {
         let plugins = self.plugins.iter().filter(|plugin| plugin.reason.is_some()).count();
-        let certificates = self.certificates.iter().filter(|listener| listener.reason.is_some()).count();
+        let certificates = self.certificates.iter().filter(|certificates| certificates.reason.is_some()).count();
         plugins + certificates + usize::from(!self.configuration.problems.is_empty())
     }
 }

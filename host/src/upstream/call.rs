@@ -8,7 +8,7 @@ use super::cluster::Cluster;
 use super::guarded::guarded;
 use super::limit::Room;
 use super::retry::{copy, is_retried, keep_body, pause};
-use super::send::{Caller, MAX_ENDPOINTS, Seen, ThreadCluster, outcome};
+use super::send::{Caller, MAX_ENDPOINTS, Seen, ThreadCluster};
 use crate::balance::{PickContext, View};
 use crate::body::Body;
 use crate::config::model::Retries;
@@ -191,7 +191,7 @@ fn judge(cluster: &Cluster, index: usize, sent: &Tried) {
     match sent {
         Ok(answer) => cluster.observe(member, !answer.status().is_server_error()),
         Err((error, _)) if error.fault() == Fault::Upstream => {
-            member.endpoint.record_error(outcome(error));
+            member.endpoint.record_error(error);
             cluster.observe(member, false);
         }
         Err(_) => {}

@@ -1,7 +1,6 @@
 //! A cluster of a snapshot: endpoints with weights, timeouts and the handles that survive a reload.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Release};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use http::HeaderValue;
 use super::endpoint::Endpoint;
 use super::limit::Limits;
 use super::sticky::Sticky;
+use super::tls::Tls;
 use crate::balance::{Balancer, EndpointView, Preference, Table, View};
 use crate::config::model;
 use crate::proxy_protocol::Version;
@@ -24,6 +24,7 @@ pub struct Cluster {
     host: Option<HeaderValue>,
     timeouts: model::Timeouts,
     proxy_protocol: Option<Version>,
+    tls: Option<Arc<Tls>>,
     health_check: Option<model::HealthCheck>,
     retries: Option<model::Retries>,
     outlier_detection: Option<model::OutlierDetection>,
@@ -53,13 +54,18 @@ pub struct Member {
 impl Cluster {
     /// Endpoints that `previous`, the cluster of the same name in the snapshot before, has too are
     /// carried over with their load and health.
-    pub fn new(config: &model::Cluster, previous: Option<&Self>, metrics: Arc<ClusterMetrics>) -> Self {
+    pub fn new(
+        config: &model::Cluster,
+        tls: Option<Arc<Tls>>,
+        previous: Option<&Self>,
+        metrics: Arc<ClusterMetrics>,
+    ) -> Self {
         let epoch = previous.map_or_else(Arc::default, |previous| Arc::clone(&previous.epoch));
-        let known: HashMap<SocketAddr, &Arc<Endpoint>> = previous
+        let known: HashMap<&model::Address, &Arc<Endpoint>> = previous
             .map(|cluster| cluster.members.iter().map(|member| (member.endpoint.address(), &member.endpoint)).collect())
             .unwrap_or_default();
-        let new = |address| {
-            let endpoint = Endpoint::new(address, Arc::clone(&epoch));
+        let new = |address: &model::Address| {
+            let endpoint = Endpoint::new(address.clone(), Arc::clone(&epoch));
             // All of them at once, when the gateway starts, need no protection from each other.
             if config.slow_start.is_some() && previous.is_some() {
                 endpoint.begin_ramp();
@@ -67,7 +73,7 @@ impl Cluster {
             Arc::new(endpoint)
         };
         let members = config.endpoints.iter().map(|endpoint| Member {
-            endpoint: known.get(&endpoint.address).map_or_else(|| new(endpoint.address), |known| Arc::clone(known)),
+            endpoint: known.get(&endpoint.address).map_or_else(|| new(&endpoint.address), |known| Arc::clone(known)),
             weight: endpoint.weight.max(1),
             priority: endpoint.priority,
             zone: endpoint.zone.clone(),
@@ -84,6 +90,7 @@ impl Cluster {
             host: config.host.clone(),
             timeouts: config.timeouts.clone(),
             proxy_protocol: config.proxy_protocol,
+            tls,
             health_check: config.health_check.clone(),
             retries: config.retries.clone(),
             outlier_detection: config.outlier_detection.clone(),
@@ -139,6 +146,11 @@ impl Cluster {
     /// The header that connections begin with.
     pub fn proxy_protocol(&self) -> Option<Version> {
         self.proxy_protocol
+    }
+
+    /// What connections begin with, if they are encrypted.
+    pub fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
     }
 
     pub fn health_check(&self) -> Option<&model::HealthCheck> {
@@ -222,9 +234,9 @@ mod tests {
 
     #[test]
     fn endpoints_survive_a_reload_by_address() {
-        let old = Cluster::new(&config(&[1, 2]), None, Arc::default());
+        let old = Cluster::new(&config(&[1, 2]), None, None, Arc::default());
         old.members[1].endpoint.set_healthy(false);
-        let new = Cluster::new(&config(&[2, 3]), Some(&old), Arc::default());
+        let new = Cluster::new(&config(&[2, 3]), None, Some(&old), Arc::default());
         assert!(Arc::ptr_eq(&old.members[1].endpoint, &new.members[0].endpoint));
         assert_eq!(new.get(0).map(|endpoint| endpoint.healthy), Some(false));
         assert_eq!(new.get(1).map(|endpoint| endpoint.healthy), Some(true));

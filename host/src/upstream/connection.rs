@@ -2,7 +2,6 @@
 //! it: there is no task behind it, and nothing is handed from one task to another on the way of a request.
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -10,9 +9,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::Request;
 use http_body::Frame;
-use tokio::net::TcpStream;
 
 use super::clock::{Clock, Cut};
+use super::connect::connect;
 use super::http1::Head;
 use super::pool::EndpointPool;
 use super::receiving::{ReceiveError, Receiving};
@@ -47,18 +46,12 @@ impl Connection {
     /// Connect to an endpoint.
     ///
     /// # Errors
-    /// [`Error::ConnectFailed`] or [`Error::ConnectTimeout`].
-    pub async fn open(address: SocketAddr, timeouts: &Timeouts, pool: &Rc<EndpointPool>) -> Result<Box<Self>, Error> {
-        let stream = match tokio::time::timeout(timeouts.connect, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(_)) => return Err(Error::ConnectFailed),
-            Err(_) => return Err(Error::ConnectTimeout),
-        };
-        // Fails only on a socket that is already dead, which the request will find out.
-        let _ = stream.set_nodelay(true);
+    /// [`Error::ConnectFailed`], [`Error::ConnectTimeout`] or [`Error::Tls`].
+    pub async fn open(timeouts: &Timeouts, pool: &Rc<EndpointPool>) -> Result<Box<Self>, Error> {
+        let transport = connect(pool.address(), b"", pool.tls(), timeouts.connect).await?;
         let now = Instant::now();
         Ok(Box::new(Self {
-            io: Io::new(stream, Rc::default()),
+            io: Io::new(transport, Rc::default()),
             sending: Sending::default(),
             receiving: Receiving::new(Rc::clone(pool.scratch())),
             clock: Clock::new(now),
@@ -101,6 +94,7 @@ impl Connection {
             }
             Poll::Ready(Err(ReceiveError::Malformed)) => Poll::Ready(Err(Error::Malformed)),
             Poll::Ready(Err(ReceiveError::Closed)) => Poll::Ready(Err(Error::Reset)),
+            Poll::Ready(Err(ReceiveError::Tls(fault))) => Poll::Ready(Err(Error::Tls(fault))),
             Poll::Pending => self.clock.poll(cx).map(|cut| {
                 Err(match cut {
                     Cut::FirstByte => Error::FirstByteTimeout,

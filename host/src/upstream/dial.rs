@@ -3,20 +3,19 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
-
 use super::cluster::Member;
+use super::connect::connect;
 use super::limit::Room;
-use super::send::{MAX_ENDPOINTS, ThreadCluster, outcome};
+use super::send::{MAX_ENDPOINTS, ThreadCluster};
 use super::stream::InFlight;
 use crate::balance::PickContext;
 use crate::error::Error;
+use crate::io::Transport;
 use crate::proxy_protocol::{self, Header};
 
 /// An open stream. The endpoint counts it as in flight until it is dropped.
 pub struct Dialed {
-    pub stream: TcpStream,
+    pub stream: Transport,
     _in_flight: InFlight,
     _room: Option<Room>,
 }
@@ -54,7 +53,7 @@ impl ThreadCluster {
                     return Ok(Dialed { stream, _in_flight: in_flight, _room: room });
                 }
                 Err(error) => {
-                    member.endpoint.record_error(outcome(&error));
+                    member.endpoint.record_error(&error);
                     last = self.failed(member, start, error);
                     self.cluster().observe(member, false);
                 }
@@ -64,19 +63,12 @@ impl ThreadCluster {
         Err(last)
     }
 
-    async fn connect(&self, member: &Member, source: SocketAddr, destination: SocketAddr) -> Result<TcpStream, Error> {
-        let connect = async {
-            let mut stream = TcpStream::connect(member.endpoint.address()).await?;
-            stream.set_nodelay(true)?;
-            if let Some(version) = self.cluster().proxy_protocol() {
-                stream.write_all(&proxy_protocol::encode(version, &Header::Proxied { source, destination })).await?;
-            }
-            std::io::Result::Ok(stream)
-        };
-        match tokio::time::timeout(self.cluster().timeouts().connect, connect).await {
-            Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(_)) => Err(Error::ConnectFailed),
-            Err(_) => Err(Error::ConnectTimeout),
-        }
+    async fn connect(&self, member: &Member, source: SocketAddr, destination: SocketAddr) -> Result<Transport, Error> {
+        let cluster = self.cluster();
+        let header = cluster
+            .proxy_protocol()
+            .map(|version| proxy_protocol::encode(version, &Header::Proxied { source, destination }));
+        let tls = cluster.tls().map(|tls| &**tls);
+        connect(member.endpoint.address(), &header.unwrap_or_default(), tls, cluster.timeouts().connect).await
     }
 }

@@ -1,13 +1,15 @@
 //! One endpoint of a cluster: its address and what this gateway knows of it. Shared by all threads and
 //! carried over reloads; every field that changes is an atomic, and no two of them have to agree.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::Release};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::outlier::{Outlier, Why};
 use super::peak::Peak;
+use super::send::outcome;
+use crate::config::model::Address;
+use crate::error::{Error, TlsFault};
 
 /// What a failure counts as in the peak latency: a second.
 const FAILURE_US: u64 = 1_000_000;
@@ -16,7 +18,7 @@ const FAILURE_US: u64 = 1_000_000;
 pub(super) const WHOLE_RAMP: u32 = 1000;
 
 /// What requests fail by, as metrics have it.
-pub(super) const ERRORS: [&str; 4] = ["connect", "timeout", "malformed", "reset"];
+pub(super) const ERRORS: [&str; 5] = ["connect", "timeout", "malformed", "reset", "tls"];
 
 /// On a cache line of its own, since all threads write to it.
 #[derive(Debug)]
@@ -35,19 +37,21 @@ pub struct Endpoint {
     failed: AtomicU64,
     /// Into [`ERRORS`], from 1.
     last_error: AtomicU8,
+    /// Into [`TlsFault::ALL`], from 1; of the last error, if it was one of TLS.
+    tls_fault: AtomicU8,
     /// In seconds since the Unix epoch.
     last_error_at: AtomicU64,
     born: Instant,
     /// Of its cluster: counts changes of health and ramp.
     epoch: Arc<AtomicU64>,
     drained: AtomicBool,
-    address: SocketAddr,
+    address: Address,
     text: Box<str>,
 }
 
 impl Endpoint {
     /// Healthy until something else is known.
-    pub fn new(address: SocketAddr, epoch: Arc<AtomicU64>) -> Self {
+    pub fn new(address: Address, epoch: Arc<AtomicU64>) -> Self {
         Self {
             in_flight: AtomicU32::new(0),
             failures: AtomicU32::new(0),
@@ -59,20 +63,21 @@ impl Endpoint {
             requests: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             last_error: AtomicU8::new(0),
+            tls_fault: AtomicU8::new(0),
             last_error_at: AtomicU64::new(0),
             born: Instant::now(),
             epoch,
             drained: AtomicBool::new(false),
-            address,
             text: address.to_string().into(),
+            address,
         }
     }
 
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> &Address {
+        &self.address
     }
 
-    /// The address as text: `192.0.2.7:8080`.
+    /// The address as text: `192.0.2.7:8080`, `unix:/run/users.sock`.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -135,14 +140,22 @@ impl Endpoint {
         self.failed.load(Relaxed)
     }
 
-    /// What the last of these failed by, and when in seconds since the Unix epoch.
+    /// What the last of these failed by, in a word or, for TLS, in a few; and when in seconds since the Unix epoch.
     pub fn last_error(&self) -> Option<(&'static str, u64)> {
         let index = usize::from(self.last_error.load(Relaxed)).checked_sub(1)?;
-        Some((ERRORS.get(index)?, self.last_error_at.load(Relaxed)))
+        let name: &str = ERRORS.get(index)?;
+        let fault = usize::from(self.tls_fault.load(Relaxed)).checked_sub(1).and_then(|fault| TlsFault::ALL.get(fault));
+        let name = fault.filter(|_| name == "tls").map_or(name, |fault| fault.text());
+        Some((name, self.last_error_at.load(Relaxed)))
     }
 
-    /// One of [`ERRORS`].
-    pub(super) fn record_error(&self, name: &str) {
+    /// What a request, or the check of a connection, failed by.
+    pub(super) fn record_error(&self, error: &Error) {
+        let name = outcome(error);
+        if let Error::Tls(fault) = error {
+            let index = TlsFault::ALL.iter().position(|known| known == fault);
+            self.tls_fault.store(index.and_then(|index| u8::try_from(index + 1).ok()).unwrap_or_default(), Relaxed);
+        }
         let index = ERRORS.iter().position(|known| *known == name);
         let number = index.and_then(|index| u8::try_from(index + 1).ok());
         self.last_error.store(number.unwrap_or_default(), Relaxed);
@@ -250,7 +263,7 @@ mod tests {
     use super::*;
 
     fn endpoint() -> Endpoint {
-        Endpoint::new(SocketAddr::from(([127, 0, 0, 1], 80)), Arc::default())
+        Endpoint::new(std::net::SocketAddr::from(([127, 0, 0, 1], 80)).into(), Arc::default())
     }
 
     #[test]

@@ -37,7 +37,11 @@ pub async fn run(clusters: Vec<Arc<Cluster>>) {
                 Arc::clone(cluster.name()),
                 Arc::clone(&member.endpoint),
                 check.clone(),
-                Greeting { host: cluster.host().cloned(), proxy_protocol: cluster.proxy_protocol() },
+                Greeting {
+                    host: cluster.host().cloned(),
+                    proxy_protocol: cluster.proxy_protocol(),
+                    tls: cluster.tls().cloned(),
+                },
                 cluster.slow_start().is_some(),
             ));
         }
@@ -54,7 +58,15 @@ async fn watch(cluster: Arc<str>, endpoint: Arc<Endpoint>, check: HealthCheck, g
     // The first ones soon, and not all at once.
     tokio::time::sleep(check.interval.min(Duration::from_secs(1)).mul_f64(fraction())).await;
     loop {
-        let well = tokio::time::timeout(check.timeout, probe(&endpoint, &check, &greeting)).await.unwrap_or(false);
+        let probed = tokio::time::timeout(check.timeout, probe(&endpoint, &check, &greeting)).await;
+        let (well, reason) = match probed {
+            Ok(Ok(well)) => (well, None),
+            Ok(Err(error)) => (false, Some(error)),
+            Err(_) => (false, None),
+        };
+        if let Some(error) = &reason {
+            endpoint.record_error(error);
+        }
         if well {
             endpoint.forgive();
         }
@@ -67,7 +79,8 @@ async fn watch(cluster: Arc<str>, endpoint: Arc<Endpoint>, check: HealthCheck, g
             if healthy {
                 tracing::info!(cluster = &*cluster, endpoint, "endpoint is healthy now");
             } else {
-                tracing::warn!(cluster = &*cluster, endpoint, "endpoint is unhealthy now");
+                let reason = reason.map(tracing::field::display);
+                tracing::warn!(cluster = &*cluster, endpoint, reason, "endpoint is unhealthy now");
             }
         }
         // A tenth more or less, so that many gateways don't fall into step.

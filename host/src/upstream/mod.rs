@@ -4,6 +4,7 @@
 mod call;
 mod clock;
 mod cluster;
+mod connect;
 mod connection;
 mod dial;
 mod duplex;
@@ -26,6 +27,7 @@ mod sticky;
 mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
+mod tls;
 
 pub use cluster::{Cluster, Member};
 pub use dial::Dialed;
@@ -33,3 +35,4 @@ pub use endpoint::Endpoint;
 pub use outlier::Why;
 pub use pool::Pool;
 pub use send::{Caller, ThreadCluster};
+pub use tls::Tls;

@@ -215,7 +215,7 @@ mod tests {
             outlier_detection: Some(config),
             ..model::Cluster::default()
         };
-        Cluster::new(&config, None, Arc::default())
+        Cluster::new(&config, None, None, Arc::default())
     }
 
     fn ejected(cluster: &Cluster) -> Vec<usize> {

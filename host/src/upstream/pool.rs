@@ -4,9 +4,9 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,8 @@ use tokio::time::Sleep;
 
 use super::connection::Connection;
 use super::receiving::Scratch;
+use super::tls::Tls;
+use crate::config::model::Address;
 
 /// How long a connection may stay unused. Shorter than what servers usually allow, so that we rather
 /// than they close it.
@@ -24,12 +26,18 @@ const MAX_IDLE: usize = 256;
 
 /// Where a thread's clusters, of this snapshot and the next, find the same connections.
 pub struct Pool {
-    endpoints: RefCell<HashMap<SocketAddr, Weak<EndpointPool>>>,
+    endpoints: RefCell<HashMap<Key, Weak<EndpointPool>>>,
     scratch: Rc<Scratch>,
 }
 
+/// An address, and where the TLS is that connections to it begin with; a pool holds on to its own, so that no other
+/// can be in the same place.
+type Key = (Address, usize);
+
 /// Idle connections to one address. They close when the last cluster that uses it is gone.
 pub(super) struct EndpointPool {
+    address: Address,
+    tls: Option<Arc<Tls>>,
     /// The one used last at the end.
     #[expect(clippy::vec_box, reason = "they come in boxes and leave in them")]
     idle: RefCell<Vec<Box<Connection>>>,
@@ -45,24 +53,35 @@ impl Pool {
         Rc::new(Self { endpoints: RefCell::default(), scratch: Scratch::new() })
     }
 
-    pub(super) fn endpoint(&self, address: SocketAddr) -> Rc<EndpointPool> {
+    pub(super) fn endpoint(&self, address: &Address, tls: Option<&Arc<Tls>>) -> Rc<EndpointPool> {
         let mut endpoints = self.endpoints.borrow_mut();
-        if let Some(known) = endpoints.get(&address).and_then(Weak::upgrade) {
+        let key = (address.clone(), tls.map_or(0, |tls| Arc::as_ptr(tls).addr()));
+        if let Some(known) = endpoints.get(&key).and_then(Weak::upgrade) {
             return known;
         }
         endpoints.retain(|_, pool| pool.strong_count() > 0);
         let new = Rc::new(EndpointPool {
+            address: address.clone(),
+            tls: tls.cloned(),
             idle: RefCell::default(),
             scratch: Rc::clone(&self.scratch),
             watcher: RefCell::default(),
             armed: Cell::new(false),
         });
-        endpoints.insert(address, Rc::downgrade(&new));
+        endpoints.insert(key, Rc::downgrade(&new));
         new
     }
 }
 
 impl EndpointPool {
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_deref()
+    }
+
     pub fn scratch(&self) -> &Rc<Scratch> {
         &self.scratch
     }

@@ -1,44 +1,46 @@
 //! One health check of one endpoint: a connection, a `GET`, or a call of the gRPC health protocol.
 
+use std::sync::Arc;
+
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty, Full, Limited};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
 
+use super::connect::connect;
 use super::endpoint::Endpoint;
+use super::tls::Tls;
 use crate::config::model::{HealthCheck, Probe, Statuses};
-use crate::proxy_protocol::{self, Version};
+use crate::error::Error;
+use crate::io::Transport;
+use crate::proxy_protocol::{self, Header, Version};
 
 /// What a check says before and besides its request.
 pub(super) struct Greeting {
     pub host: Option<HeaderValue>,
     pub proxy_protocol: Option<Version>,
+    pub tls: Option<Arc<Tls>>,
 }
 
-/// Whether the endpoint is well. A connection of its own each time: accepting one is part of that.
-pub(super) async fn probe(endpoint: &Endpoint, check: &HealthCheck, greeting: &Greeting) -> bool {
-    let Ok(mut stream) = TcpStream::connect(endpoint.address()).await else { return false };
-    if let Some(version) = greeting.proxy_protocol {
-        let header = proxy_protocol::encode(version, &proxy_protocol::Header::Local);
-        if stream.write_all(&header).await.is_err() {
-            return false;
-        }
-    }
-    match &check.probe {
+/// Whether the endpoint is well. A connection of its own each time: accepting one is part of that. An error says why
+/// there is none.
+pub(super) async fn probe(endpoint: &Endpoint, check: &HealthCheck, greeting: &Greeting) -> Result<bool, Error> {
+    let header = greeting.proxy_protocol.map(|version| proxy_protocol::encode(version, &Header::Local));
+    let stream =
+        connect(endpoint.address(), &header.unwrap_or_default(), greeting.tls.as_deref(), check.timeout).await?;
+    Ok(match &check.probe {
         Probe::Tcp => true,
         Probe::Grpc { service } => grpc(stream, endpoint.text(), service).await.unwrap_or(false),
         Probe::Http { path, expect, body } => {
             ask(stream, path, greeting, expect, body.as_deref()).await.unwrap_or(false)
         }
-    }
+    })
 }
 
 /// Whether a `GET` is answered as it should be; none if it isn't answered.
 async fn ask(
-    stream: TcpStream,
+    stream: Transport,
     path: &str,
     greeting: &Greeting,
     expect: &Statuses,
@@ -75,7 +77,7 @@ const MAX_BODY: usize = 64 << 10;
 
 /// Whether the server says that it serves, by `grpc.health.v1.Health/Check` over HTTP/2 without TLS (gRPC's documentation:
 /// Health checking protocol); none if it says nothing.
-async fn grpc(stream: TcpStream, authority: &str, service: &str) -> Option<bool> {
+async fn grpc(stream: Transport, authority: &str, service: &str) -> Option<bool> {
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.ok()?;
     let mut request = Request::new(Full::new(grpc_request(service)?));
     *request.method_mut() = Method::POST;

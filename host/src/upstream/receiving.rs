@@ -13,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 
 use super::http1::chunked::{Decoder, Piece};
 use super::http1::{BodyKind, Head, MAX_HEAD, Malformed, parse};
+use super::tls::fault;
+use crate::error::TlsFault;
 use crate::io::Io;
 
 /// What the first read of an answer takes at most; more comes in larger pieces.
@@ -59,6 +61,8 @@ pub(super) enum ReceiveError {
     Malformed,
     /// The connection ended or broke.
     Closed,
+    /// The endpoint didn't like the handshake after all.
+    Tls(TlsFault),
 }
 
 impl From<Malformed> for ReceiveError {
@@ -154,7 +158,10 @@ impl Receiving {
         let mut buffer = ReadBuf::new(&mut scratch);
         let read = ready!(Pin::new(io).poll_read(cx, &mut buffer));
         let bytes = buffer.filled();
-        if read.is_err() || bytes.is_empty() {
+        if let Err(error) = read {
+            return Poll::Ready(Err(fault(&error).map_or(ReceiveError::Closed, ReceiveError::Tls)));
+        }
+        if bytes.is_empty() {
             return Poll::Ready(Err(ReceiveError::Closed));
         }
         self.began = true;

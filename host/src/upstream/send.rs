@@ -70,7 +70,8 @@ impl RequestView for Seen<'_> {
 
 impl ThreadCluster {
     pub fn new(cluster: std::sync::Arc<Cluster>, policy: Box<dyn Policy>, pool: &Pool) -> Self {
-        let pools = cluster.members().iter().map(|member| pool.endpoint(member.endpoint.address())).collect();
+        let tls = cluster.tls();
+        let pools = cluster.members().iter().map(|member| pool.endpoint(member.endpoint.address(), tls)).collect();
         Self { cluster, policy, budget: Budget::new(), pools }
     }
 
@@ -120,7 +121,7 @@ impl ThreadCluster {
             }
         }
         let start = Instant::now();
-        let opened = Connection::open(member.endpoint.address(), self.cluster.timeouts(), pool).await;
+        let opened = Connection::open(self.cluster.timeouts(), pool).await;
         let connection = match opened {
             Ok(connection) => connection,
             Err(error) => return Err((self.failed(member, start, error), Some(request))),
@@ -192,6 +193,7 @@ impl Failure {
 pub(super) fn outcome(error: &Error) -> &'static str {
     match error {
         Error::ConnectFailed => "connect",
+        Error::Tls(_) => "tls",
         Error::ConnectTimeout | Error::FirstByteTimeout | Error::UpstreamStalled => "timeout",
         Error::Malformed => "malformed",
         _ => "reset",

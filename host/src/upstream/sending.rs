@@ -34,6 +34,8 @@ pub(super) struct Sending {
     began: bool,
     /// Whether it wasn't all sent as soon as it began.
     waited: bool,
+    /// Whether TLS may hold back what was written.
+    unflushed: bool,
     broken: Option<SendError>,
 }
 
@@ -55,6 +57,7 @@ impl Sending {
         self.body_touched = false;
         self.began = false;
         self.waited = false;
+        self.unflushed = false;
         self.broken = None;
         let framing = encode_head(request, &mut self.frame);
         self.data = if let Body::Full(bytes) = request.body() { bytes.clone() } else { Bytes::new() };
@@ -123,7 +126,7 @@ impl Sending {
     }
 
     fn is_all_sent(&self) -> bool {
-        self.is_written() && self.body.is_none()
+        self.is_written() && !self.unflushed && self.body.is_none()
     }
 
     fn is_written(&self) -> bool {
@@ -145,6 +148,11 @@ impl Sending {
                     }
                     _ => return Poll::Ready(Err(SendError::Connection)),
                 }
+            }
+            // Nothing at all to do for a socket.
+            if self.unflushed {
+                ready!(Pin::new(&mut *io).poll_flush(cx)).map_err(|_| SendError::Connection)?;
+                self.unflushed = false;
             }
             if self.body.is_none() {
                 return Poll::Ready(Ok(()));
@@ -236,6 +244,7 @@ impl Sending {
 
     fn written(&mut self, count: usize) {
         self.began = true;
+        self.unflushed = true;
         let of_frame = count.min(self.frame.len() - self.start);
         self.start += of_frame;
         if self.start == self.frame.len() {

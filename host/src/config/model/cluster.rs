@@ -1,13 +1,12 @@
 //! Clusters as resolved: whom requests are shared out to, and how.
 
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
-use super::Place;
+use super::{Address, ClusterTls, Place};
 use crate::proxy_protocol::Version;
 
 /// `[[cluster]]`
@@ -35,6 +34,8 @@ pub struct Cluster {
     pub limits: ClusterLimits,
     /// The PROXY protocol header that connections begin with.
     pub proxy_protocol: Option<Version>,
+    /// How connections are encrypted, if they are.
+    pub tls: Option<ClusterTls>,
 }
 
 impl Default for Cluster {
@@ -56,6 +57,7 @@ impl Default for Cluster {
             outlier_detection: None,
             limits: ClusterLimits::default(),
             proxy_protocol: None,
+            tls: None,
         }
     }
 }
@@ -115,7 +117,7 @@ pub struct Sticky {
 /// One entry of `endpoints`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    pub address: SocketAddr,
+    pub address: Address,
     /// At least 1.
     pub weight: u32,
     /// Lower ones first.
@@ -123,9 +125,9 @@ pub struct Endpoint {
     pub zone: Option<Arc<str>>,
 }
 
-impl From<SocketAddr> for Endpoint {
-    fn from(address: SocketAddr) -> Self {
-        Self { address, weight: 1, priority: 0, zone: None }
+impl<A: Into<Address>> From<A> for Endpoint {
+    fn from(address: A) -> Self {
+        Self { address: address.into(), weight: 1, priority: 0, zone: None }
     }
 }
 

@@ -1,6 +1,8 @@
-//! TLS of a listener, as resolved. Names files; what is in them is read elsewhere, and again when they change.
+//! TLS of listeners and of clusters, as resolved. Names files; what is in them is read elsewhere, and again when they change.
 
 use std::path::PathBuf;
+
+use rustls::pki_types::ServerName;
 
 use super::Place;
 
@@ -46,6 +48,30 @@ pub enum Versions {
     #[default]
     Tls12And13,
     Tls13,
+}
+
+/// `tls` of a cluster
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterTls {
+    /// PEM file of the authorities whose certificates count; none for those that the system trusts.
+    pub authorities: Option<PathBuf>,
+    /// Whether endpoints have to show a certificate that counts, for their name. Default.
+    pub verify: bool,
+    /// What the gateway shows to endpoints that want to see a certificate.
+    pub certificate: Option<CertificateFiles>,
+    /// The name that is asked for, and that endpoints have to show a certificate for; none for their own.
+    pub server_name: Option<ServerName<'static>>,
+    pub versions: Versions,
+    /// Where it is written, for messages: `sluice.toml:12`.
+    pub place: Place,
+}
+
+impl ClusterTls {
+    /// All files that it names.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let certificate = self.certificate.iter().flat_map(|files| [&files.certificate, &files.key]);
+        self.authorities.iter().chain(certificate)
+    }
 }
 
 impl Tls {

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
+use http::uri::Authority;
+use rustls::pki_types::ServerName;
+
 use super::{Context, plugin};
-use crate::config::model::{Balance, Cluster};
+use crate::config::model::{Balance, Cluster, ClusterTls};
 use crate::config::network::reaches;
 use crate::config::problem::{At, Fault, Problems, quote};
 use crate::config::written::{self, Written};
@@ -13,7 +17,7 @@ use crate::config::written::{self, Written};
 pub(super) fn check_endpoints(written: &Written, problems: &Problems) {
     for cluster in &written.clusters {
         for endpoint in &cluster.endpoints {
-            let target = endpoint.value.address;
+            let Some(target) = endpoint.value.address.socket() else { continue };
             let admin = written.admin.as_ref().and_then(|admin| admin.address.as_ref());
             let admin =
                 admin.filter(|admin| reaches(target, admin.value)).map(|admin| format!("[admin], at {}", admin.place));
@@ -69,12 +73,29 @@ pub(super) fn resolve(written: &written::Cluster, zone: Option<&Arc<str>>, conte
         let fault = Fault::new("the gateway's own zone isn't known", "add server.zone = \"NAME\"");
         context.problems.add(&prefer.place, format!("{subject}: prefer_zone"), fault);
     }
+    let tls = written.settled.tls.clone().map(|tls| with_name(tls, written.settled.host.as_ref()));
+    if tls.as_ref().is_some_and(|tls| tls.server_name.is_none()) {
+        for endpoint in written.endpoints.iter().filter(|endpoint| endpoint.value.address.ip().is_none()) {
+            let message = format!("{} has no name that TLS could ask for", endpoint.value.address);
+            let fault = Fault::new(message, "add server_name = \"NAME\" to tls");
+            context.problems.add(&endpoint.place, format!("{subject}: endpoints"), fault);
+        }
+    }
     Some(Cluster {
         name: Arc::clone(&written.head.name.as_ref()?.value),
         place: written.head.place.to_string().into(),
         balance,
         zone: zone.filter(|_| written.prefer_zone.is_some()).cloned(),
         endpoints: written.endpoints.iter().map(|endpoint| endpoint.value.clone()).collect(),
+        tls,
         ..written.settled.clone()
     })
+}
+
+/// Who is asked for as somebody is held to be him.
+fn with_name(tls: ClusterTls, host: Option<&HeaderValue>) -> ClusterTls {
+    let host = host.and_then(|host| host.to_str().ok()).and_then(|host| host.parse::<Authority>().ok());
+    let host = host.map(|host| host.host().trim_start_matches('[').trim_end_matches(']').to_owned());
+    let name = host.and_then(|host| ServerName::try_from(host).ok());
+    ClusterTls { server_name: tls.server_name.or(name), ..tls }
 }

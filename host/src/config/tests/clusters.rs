@@ -1,7 +1,7 @@
 //! `[[cluster]]`
 
 use super::*;
-use crate::config::model::{Balance, Cluster, HashKey, Probe, Retries, Statuses};
+use crate::config::model::{Balance, Cluster, HashKey, Probe, Retries, Statuses, Versions};
 
 const LISTENER: &str = "[[listener]]\nname = \"a\"\naddress = \"0.0.0.0:8080\"\n";
 
@@ -243,6 +243,59 @@ fn what_is_wrong_with_them_is_said() {
         let found = cluster(&format!("endpoints = [\"127.0.0.1:1\"]\n{rest}")).unwrap_err().join("\n");
         assert!(found.contains(wanted), "{rest}: {found}");
     }
+}
+
+#[test]
+fn connections_are_encrypted_as_written() {
+    let with = |rest: &str| cluster(&format!("endpoints = [\"127.0.0.1:1\"]\n{rest}"));
+    let plain = with("tls = {}").unwrap().tls.unwrap();
+    assert_eq!((&plain.authorities, plain.verify, &plain.certificate, &plain.server_name), (&None, true, &None, &None));
+    let named = with("host = \"shop.test:8443\"\ntls = {}").unwrap().tls.unwrap();
+    assert_eq!(named.server_name, Some("shop.test".try_into().unwrap()), "by the name that it is held to be");
+    let all = with(
+        "host = \"shop.test\"\n\
+         tls = { ca = \"ca.pem\", certificate = \"a.pem\", key = \"a.key\", server_name = \"b.test\", min_version = \"1.3\" }",
+    )
+    .unwrap()
+    .tls
+    .unwrap();
+    assert!(all.files().all(|path| path.is_absolute()) && all.files().count() == 3);
+    assert_eq!((all.server_name, all.versions), (Some("b.test".try_into().unwrap()), Versions::Tls13));
+    for (rest, wanted) in [
+        ("tls = true", "tls: expected a table"),
+        ("tls = { cert = \"a.pem\" }", "unknown key \"cert\""),
+        ("tls = { certificate = \"a.pem\" }", "tls.certificate: stands without key; add key = \"FILE\""),
+        ("tls = { key = \"a.key\" }", "tls.key: stands without certificate"),
+        ("tls = { verify = \"none\" }", "tls.verify: expected true or false"),
+        ("tls = { ca = \"ca.pem\", verify = false }", "tls.ca: means nothing where nothing is verified"),
+        ("tls = { server_name = \"a b\" }", "tls.server_name: expected a host name"),
+        ("tls = { server_name = \"a:443\" }", "write a host name or an IP address, without port"),
+        ("tls = { min_version = \"1.1\" }", "tls.min_version: "),
+    ] {
+        let found = with(rest).unwrap_err().join("\n");
+        assert!(found.contains(wanted), "{rest}: {found}");
+    }
+}
+
+#[test]
+fn endpoints_at_unix_sockets() {
+    let with = |endpoint: &str, rest: &str| cluster(&format!("endpoints = [{endpoint}]\n{rest}"));
+    let address = |endpoint: &str| with(endpoint, "").unwrap().endpoints[0].address.to_string();
+    assert_eq!(address("\"unix:/run/a.sock\""), "unix:/run/a.sock");
+    assert_eq!(address("{ address = \"unix:/run/a.sock\", weight = 2 }"), "unix:/run/a.sock");
+    assert!(address("\"unix:a.sock\"").ends_with("/a.sock"), "from the configuration's directory");
+    let long = format!("\"unix:/{}\"", "x".repeat(107));
+    for (endpoint, rest, wanted) in [
+        ("\"unix:\"", "", "expected the path of a Unix socket, found \"\""),
+        ("\"unix:/run/\"", "", "expected the path of a Unix socket"),
+        (&*long, "", "has at most 107 bytes, this one 108"),
+        ("\"unix:/a\", \"unix:/a\"", "", "unix:/a is there twice"),
+        ("\"unix:/a\"", "tls = {}", "unix:/a has no name that TLS could ask for; add server_name"),
+    ] {
+        let found = with(endpoint, rest).unwrap_err().join("\n");
+        assert!(found.contains(wanted), "{endpoint}: {found}");
+    }
+    assert!(with("\"unix:/a\"", "host = \"shop.test\"\ntls = {}").is_ok());
 }
 
 #[test]

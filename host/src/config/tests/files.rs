@@ -95,8 +95,11 @@ fn endpoints_from_a_file() {
         read_in(base, &format!("{BASICS}{cluster}{more}"))
     };
     let found = config("# two\n127.0.0.1:1\n\n127.0.0.1:2 weight=5\n", "").unwrap();
-    let shop: Vec<(u16, u32)> =
-        found.clusters[1].endpoints.iter().map(|endpoint| (endpoint.address.port(), endpoint.weight)).collect();
+    let shop: Vec<(u16, u32)> = found.clusters[1]
+        .endpoints
+        .iter()
+        .map(|endpoint| (endpoint.address.socket().unwrap().port(), endpoint.weight))
+        .collect();
     assert_eq!(shop, [(1, 1), (2, 5)]);
     assert_eq!(relative(&found.files, base), ["shop.endpoints", "sluice.toml"], "it is watched");
     let refused = |contents: &str, more: &str, wanted: &str| {

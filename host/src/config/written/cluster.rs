@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::balance::{self, Balance};
-use super::{Head, endpoints, health, keys, resilience};
+use super::{Head, cluster_tls, endpoints, health, keys, resilience};
 use crate::config::entry::Entry;
 use crate::config::files::Surroundings;
 use crate::config::model::{self, Endpoint, Timeouts};
@@ -33,12 +33,12 @@ impl Cluster {
             balance: Balance::read(&entry),
             prefer_zone: entry.read("prefer_zone", values::boolean).filter(|prefer| prefer.value),
             endpoints: endpoints::read(&entry, surroundings),
-            settled: read_settled(&entry),
+            settled: read_settled(&entry, surroundings),
         }
     }
 }
 
-fn read_settled(entry: &Entry<'_>) -> model::Cluster {
+fn read_settled(entry: &Entry<'_>, surroundings: &Surroundings<'_>) -> model::Cluster {
     model::Cluster {
         sticky: balance::read_sticky(entry),
         panic_threshold: entry
@@ -55,6 +55,7 @@ fn read_settled(entry: &Entry<'_>) -> model::Cluster {
         proxy_protocol: entry
             .read("proxy_protocol", values::word(&[("v1", Version::V1), ("v2", Version::V2)]))
             .map(|version| version.value),
+        tls: cluster_tls::read(entry, surroundings),
         ..model::Cluster::default()
     }
 }

@@ -78,8 +78,11 @@ tables! {
     /// `[[cluster]]`
     CLUSTER {
         "name", "balance", "sticky", "panic_threshold", "prefer_zone", "slow_start", "endpoints", "discovery",
-        "health_check", "host", "timeouts", "retries", "outlier_detection", "limits", "proxy_protocol",
-    } later { "protocol", "tls" }
+        "health_check", "host", "timeouts", "retries", "outlier_detection", "limits", "proxy_protocol", "tls",
+    } later { "protocol" }
+
+    /// `tls` of a cluster
+    CLUSTER_TLS { "ca", "verify", "certificate", "key", "server_name", "min_version" } later {}
 
     /// `balance` of a cluster, as a table
     BALANCE { "policy", "hash", "plugin" } later {}

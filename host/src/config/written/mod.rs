@@ -7,6 +7,7 @@
 mod access;
 mod balance;
 mod cluster;
+mod cluster_tls;
 mod endpoints;
 mod health;
 pub(super) mod keys;

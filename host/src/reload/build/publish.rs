@@ -11,9 +11,9 @@ use crate::config::model::Config;
 use crate::reload::choose::Choice;
 use crate::reload::components::Version;
 use crate::reload::{changes, report};
-use crate::server::tls::Shown;
 use crate::snapshot::Snapshot;
 use crate::telemetry::metrics::Reload;
+use crate::tls::Shown;
 
 impl Builder {
     /// Take what was assembled as what serves from now on.
@@ -69,15 +69,18 @@ impl Builder {
 /// Whether nothing would change by replacing one with the other.
 fn same(running: &Snapshot, next: &Snapshot) -> bool {
     let entries = |snapshot: &Snapshot| snapshot.plugins().values().map(Arc::as_ptr).collect::<Vec<_>>();
-    let certificates = |snapshot: &Snapshot| snapshot.certificates().values().map(Arc::as_ptr).collect::<Vec<_>>();
+    let listeners =
+        |snapshot: &Snapshot| snapshot.certificates().listeners.values().map(Arc::as_ptr).collect::<Vec<_>>();
+    let clusters = |snapshot: &Snapshot| snapshot.certificates().clusters.values().map(Arc::as_ptr).collect::<Vec<_>>();
     Arc::ptr_eq(running.config(), next.config())
         && entries(running) == entries(next)
-        && certificates(running) == certificates(next)
+        && listeners(running) == listeners(next)
+        && clusters(running) == clusters(next)
 }
 
 /// When certificates cease to be good: listener, name, seconds since 1970.
 fn expiries(snapshot: &Snapshot) -> Vec<(Arc<str>, String, i64)> {
-    let certificates = snapshot.certificates().iter();
+    let certificates = snapshot.certificates().listeners.iter();
     certificates.flat_map(|(listener, tls)| first_expiries(listener, &tls.shown)).collect()
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::ServerConnection;
 use sha2::{Digest as _, Sha256};
 
-use super::x509::{Name, X509};
+use crate::tls::{Name, X509, hexadecimal};
 
 /// Facts of a connection over TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,13 +82,4 @@ impl ClientCertificate {
             fingerprint: hexadecimal(&Sha256::digest(der)),
         })
     }
-}
-
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a string doesn't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

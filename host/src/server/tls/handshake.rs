@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use super::{Facts, Tls};
-use crate::io::{Prefixed, Transport};
+use crate::io::{Prefixed, Socket, Transport};
 
 /// A connection whose handshake is over.
 pub(in crate::server) struct Encrypted {
@@ -28,7 +28,10 @@ impl Tls {
         first: BytesMut,
     ) -> Result<Encrypted, Option<&'static str>> {
         let acceptor = TlsAcceptor::from(Arc::clone(self.config()));
-        let stream = acceptor.accept(Prefixed { stream, prefix: first }).await.map_err(|error| reason(&error))?;
+        let stream = acceptor
+            .accept(Prefixed { socket: Socket::Tcp(stream), prefix: first })
+            .await
+            .map_err(|error| reason(&error))?;
         let connection = stream.get_ref().1;
         let is_http2 = connection.alpn_protocol() == Some(b"h2");
         let facts = Facts::of(connection);

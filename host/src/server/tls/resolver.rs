@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::certificate::Certificate;
+use crate::tls::Certificate;
 
 /// Certificates by name. Several may have one name, with keys of different kinds.
 #[derive(Debug, Default)]

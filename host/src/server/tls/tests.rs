@@ -1,12 +1,14 @@
 //! Certificates made for the purpose; a handshake without sockets.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConnection};
 
 use super::*;
-use crate::config::model::CertificateFiles;
+use crate::config::model::{CertificateFiles, Versions};
 
 /// The files of a certificate for these names.
 fn pair(contents: &mut Contents, stem: &str, names: &[&str]) -> CertificateFiles {

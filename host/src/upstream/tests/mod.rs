@@ -4,6 +4,8 @@ mod bodies;
 mod policies;
 mod resilience;
 pub(crate) mod support;
+mod tls;
+mod unix;
 mod wire;
 
 use std::cell::Cell;
@@ -113,7 +115,7 @@ fn a_connection_closed_while_idle_leaves_the_pool() {
             address
         };
         let pool = Pool::new();
-        let idle = pool.endpoint(address);
+        let idle = pool.endpoint(&address.into(), None);
         let config = cluster(&[address], model::Timeouts::default());
         let cluster = ThreadCluster::new(config.cluster_arc(), Box::new(InOrder), &pool);
         get(&cluster).await.unwrap();
@@ -302,7 +304,7 @@ fn an_answer_before_the_end_of_the_request_passes_and_the_connection_waits_for_i
         })
         .await;
         let pool = Pool::new();
-        let idle = pool.endpoint(address);
+        let idle = pool.endpoint(&address.into(), None);
         let config = cluster(&[address], model::Timeouts::default());
         let cluster = ThreadCluster::new(config.cluster_arc(), Box::new(InOrder), &pool);
         let (end, body) = bodies::that_ends_when_told();

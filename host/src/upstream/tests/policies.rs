@@ -21,7 +21,7 @@ pub(super) async fn named(name: &'static str) -> SocketAddr {
 }
 
 pub(super) fn on_cluster(config: &model::Cluster, previous: Option<&Cluster>) -> ThreadCluster {
-    let cluster = Arc::new(Cluster::new(config, previous, Arc::default()));
+    let cluster = Arc::new(Cluster::new(config, None, previous, Arc::default()));
     let policy = Box::new(cluster.balancer(0));
     ThreadCluster::new(cluster, policy, &Pool::new())
 }
@@ -114,7 +114,7 @@ fn what_a_policy_insists_on_and_cannot_have_falls_to_the_next_one() {
     on_thread(async {
         let endpoints = vec![nobody().await.into(), named("b").await.into(), named("c").await.into()];
         let config = model::Cluster { endpoints, ..model::Cluster::default() };
-        let cluster = Arc::new(Cluster::new(&config, None, Arc::default()));
+        let cluster = Arc::new(Cluster::new(&config, None, None, Arc::default()));
         let cluster = ThreadCluster::new(cluster, Box::new(Stubborn), &Pool::new());
         assert_eq!(ask(&cluster, None).await.0, "b");
         cluster.cluster().members()[1].endpoint.set_healthy(false);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::balance::{PickContext, Policy, View};
@@ -40,7 +40,7 @@ pub(crate) fn cluster_with_host(address: SocketAddr, host: http::HeaderValue) ->
 }
 
 fn thread_cluster(config: &model::Cluster) -> ThreadCluster {
-    ThreadCluster::new(Arc::new(Cluster::new(config, None, Arc::default())), Box::new(InOrder), &Pool::new())
+    ThreadCluster::new(Arc::new(Cluster::new(config, None, None, Arc::default())), Box::new(InOrder), &Pool::new())
 }
 
 fn config(addresses: &[SocketAddr], timeouts: model::Timeouts) -> model::Cluster {
@@ -80,7 +80,7 @@ pub(crate) async fn nobody() -> SocketAddr {
 }
 
 /// Read until the blank line; false at the end of the stream.
-pub(crate) async fn read_head(stream: &mut TcpStream) -> bool {
+pub(crate) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> bool {
     let mut seen = Vec::new();
     while !seen.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
@@ -91,8 +91,9 @@ pub(crate) async fn read_head(stream: &mut TcpStream) -> bool {
     true
 }
 
-pub(crate) async fn answer_all(mut stream: TcpStream) {
+pub(crate) async fn answer_all(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     while read_head(&mut stream).await {
         stream.write_all(OK.as_bytes()).await.unwrap();
+        stream.flush().await.unwrap();
     }
 }

@@ -1,7 +1,7 @@
 //! Distinguished names, as a text that no two of them share (RFC 4514).
 
 use super::der::{OID, Reader, SEQUENCE, SET, Value, dotted};
-use super::facts::hexadecimal;
+use super::hexadecimal;
 
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 

@@ -6,7 +6,7 @@ use super::name::Distinguished;
 
 /// What a certificate says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct X509<'a> {
+pub(crate) struct X509<'a> {
     /// The serial number's bytes.
     pub serial: &'a [u8],
     /// Distinguished names as RFC 4514 writes them.
@@ -22,7 +22,7 @@ pub(super) struct X509<'a> {
 
 /// An alternative name of a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Name<'a> {
+pub(crate) enum Name<'a> {
     Dns(&'a str),
     Uri(&'a str),
     Email(&'a str),

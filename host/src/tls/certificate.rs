@@ -24,7 +24,7 @@ pub struct Shown {
     pub not_after: i64,
 }
 
-pub(super) struct Certificate {
+pub(crate) struct Certificate {
     pub key: Arc<CertifiedKey>,
     pub shown: Shown,
 }

@@ -1,0 +1,105 @@
+//! What both sides of TLS need: from the bytes of PEM files to certificates, keys and authorities, and what a
+//! certificate says. Reads no files and opens no connections; never shows a key in a message.
+
+mod certificate;
+mod der;
+mod name;
+mod x509;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{RootCertStore, SupportedProtocolVersion};
+use sha2::{Digest as _, Sha256};
+
+pub(crate) use certificate::Certificate;
+pub use certificate::Shown;
+pub(crate) use x509::{Name, X509};
+
+use crate::config::model::Versions;
+
+/// Contents of files by path; none if one can't be read, with the reason.
+pub type Contents = BTreeMap<PathBuf, Result<Vec<u8>, String>>;
+
+/// Why files make no TLS. The text says which file, and never what is in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    #[error("{} can't be read: {reason}", .path.display())]
+    Unreadable { path: PathBuf, reason: String },
+    #[error("{} holds no certificate in PEM", .0.display())]
+    NoCertificate(PathBuf),
+    #[error("{} holds no private key in PEM that isn't encrypted", .0.display())]
+    NoKey(PathBuf),
+    #[error("{} holds a certificate that can't be read", .0.display())]
+    Malformed(PathBuf),
+    #[error("the key in {} doesn't belong to the certificate in {}", .key.display(), .certificate.display())]
+    Mismatch { certificate: PathBuf, key: PathBuf },
+    #[error("the certificate in {} can't be used: {reason}", .path.display())]
+    Unusable { path: PathBuf, reason: String },
+    #[error("a self-signed certificate can't be made: {0}")]
+    SelfSigned(String),
+    #[error("the system has no certificates of authorities that it trusts{0}")]
+    NoSystemAuthorities(String),
+    #[error("TLS can't be set up: {0}")]
+    Setup(String),
+}
+
+/// As people write bytes.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a string doesn't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The cryptography that TLS is done with.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+/// The versions that are spoken, as rustls has them.
+pub(crate) fn versions(wanted: Versions) -> &'static [&'static SupportedProtocolVersion] {
+    static BOTH: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
+    static NEW: [&SupportedProtocolVersion; 1] = [&rustls::version::TLS13];
+    match wanted {
+        Versions::Tls12And13 => &BOTH,
+        Versions::Tls13 => &NEW,
+    }
+}
+
+/// What a file holds.
+///
+/// # Errors
+/// It couldn't be read.
+pub(crate) fn content<'a>(contents: &'a Contents, path: &Path) -> Result<&'a [u8], TlsError> {
+    match contents.get(path) {
+        Some(Ok(bytes)) => Ok(bytes),
+        Some(Err(reason)) => Err(TlsError::Unreadable { path: path.to_owned(), reason: reason.clone() }),
+        None => Err(TlsError::Unreadable { path: path.to_owned(), reason: "it wasn't read".to_owned() }),
+    }
+}
+
+/// The authorities in a file, and a digest of them.
+///
+/// # Errors
+/// There is none, or one that can't be read.
+pub(crate) fn authorities(contents: &Contents, path: &Path) -> Result<(RootCertStore, [u8; 32]), TlsError> {
+    let bytes = content(contents, path)?;
+    let mut roots = RootCertStore::empty();
+    let mut digest = Sha256::new();
+    for certificate in CertificateDer::pem_slice_iter(bytes) {
+        let certificate = certificate.map_err(|_| TlsError::Malformed(path.to_owned()))?;
+        digest.update(&certificate);
+        roots.add(certificate).map_err(|_| TlsError::Malformed(path.to_owned()))?;
+    }
+    if roots.is_empty() {
+        return Err(TlsError::NoCertificate(path.to_owned()));
+    }
+    Ok((roots, digest.finalize().into()))
+}
