@@ -1,6 +1,9 @@
 //! Who may ask: the `Host` has to be one of the API's own names, the token has to be right, where there
 //! is one, and a web page that asks for a change has to be the API's own. Nothing is changed without a token. Pure.
 //!
+//! The configuration that serves may have another `[admin]` than the socket was bound for, which only a restart moves:
+//! a socket that it leaves unguarded tells nothing any more.
+//!
 //! The token is never a cookie, so that no page of another origin can have a browser send it.
 
 use std::net::SocketAddr;
@@ -22,6 +25,8 @@ pub enum Refused {
     Origin,
     /// A change is asked for, and no token is configured that could allow it.
     ReadOnly,
+    /// The configuration has no `[admin]` any more, or no token for a socket that others than this machine reach.
+    Unguarded,
 }
 
 impl Refused {
@@ -36,6 +41,10 @@ impl Refused {
                 StatusCode::FORBIDDEN,
                 "nothing can be changed without a token; set admin.token in the configuration, and send it",
             ),
+            Self::Unguarded => problem(
+                StatusCode::FORBIDDEN,
+                "the configuration has no [admin] for this address any more, or no token; a restart takes it up",
+            ),
             Self::Token => {
                 let mut answer = problem(StatusCode::UNAUTHORIZED, "send the token as Authorization: Bearer TOKEN");
                 let challenge = HeaderValue::from_static("Bearer realm=\"sluice admin\"");
@@ -46,23 +55,26 @@ impl Refused {
     }
 }
 
-/// Check a request for `path` that came in at the address `local`.
+/// Check a request for `path` that came in at the address `local`, by the `[admin]` that serves.
 pub fn check(
-    admin: &Admin,
+    admin: Option<&Admin>,
     local: SocketAddr,
     method: &Method,
     path: &str,
     headers: &HeaderMap,
 ) -> Result<(), Refused> {
+    // Probes of an orchestrator carry no secrets, and learn one bit.
+    let is_probe = path == "/healthz" || path == "/readyz";
+    let Some(admin) = admin else { return if is_probe { Ok(()) } else { Err(Refused::Unguarded) } };
     if !is_own_host(admin, local, headers) {
         return Err(Refused::Host);
     }
-    // Probes of an orchestrator carry no secrets, and learn one bit; the page asks for the token itself.
-    let is_open = path == "/healthz" || path == "/readyz" || dashboard::is_part(path);
-    if let (Some(token), false) = (&admin.token, is_open)
-        && !has_token(headers, token.reveal())
-    {
-        return Err(Refused::Token);
+    // The page asks for the token itself.
+    let is_open = is_probe || dashboard::is_part(path);
+    match &admin.token {
+        Some(token) if !is_open && !has_token(headers, token.reveal()) => return Err(Refused::Token),
+        None if !is_open && !local.ip().to_canonical().is_loopback() => return Err(Refused::Unguarded),
+        _ => {}
     }
     if method != Method::GET && method != Method::HEAD && !is_same_origin(headers) {
         return Err(Refused::Origin);
@@ -72,8 +84,8 @@ pub fn check(
 
 /// Whether a request that has been let in may change anything: whoever does has shown a token. Without one, any program
 /// on this machine could.
-pub fn may_change(admin: &Admin) -> Result<(), Refused> {
-    if admin.token.is_none() { Err(Refused::ReadOnly) } else { Ok(()) }
+pub fn may_change(admin: Option<&Admin>) -> Result<(), Refused> {
+    if admin.is_some_and(|admin| admin.token.is_some()) { Ok(()) } else { Err(Refused::ReadOnly) }
 }
 
 /// Whether a request comes from a page of this very host, or from no page at all: browsers name the origin
@@ -163,7 +175,13 @@ mod tests {
     }
 
     fn with_host(host: &str) -> Result<(), Refused> {
-        check(&admin(None), "127.0.0.1:9901".parse().unwrap(), &Method::GET, "/metrics", &headers(&[("host", host)]))
+        check(
+            Some(&admin(None)),
+            "127.0.0.1:9901".parse().unwrap(),
+            &Method::GET,
+            "/metrics",
+            &headers(&[("host", host)]),
+        )
     }
 
     #[test]
@@ -183,15 +201,31 @@ mod tests {
         }
         let two = headers(&[("host", "localhost:9901"), ("host", "evil.example")]);
         let local = "127.0.0.1:9901".parse().unwrap();
-        assert_eq!(check(&admin(None), local, &Method::GET, "/metrics", &two), Err(Refused::Host));
-        assert_eq!(check(&admin(None), local, &Method::GET, "/metrics", &HeaderMap::new()), Err(Refused::Host));
+        assert_eq!(check(Some(&admin(None)), local, &Method::GET, "/metrics", &two), Err(Refused::Host));
+        assert_eq!(check(Some(&admin(None)), local, &Method::GET, "/metrics", &HeaderMap::new()), Err(Refused::Host));
     }
 
     #[test]
     fn the_address_that_it_was_reached_at_is_its_own() {
-        let everywhere = Admin { address: "0.0.0.0:9901".parse().unwrap(), ..admin(None) };
+        let everywhere = Admin { address: "0.0.0.0:9901".parse().unwrap(), ..admin(Some("secret")) };
         let local = "10.0.0.5:9901".parse().unwrap();
-        assert_eq!(check(&everywhere, local, &Method::GET, "/metrics", &headers(&[("host", "10.0.0.5:9901")])), Ok(()));
+        let headers = headers(&[("host", "10.0.0.5:9901"), ("authorization", "Bearer secret")]);
+        assert_eq!(check(Some(&everywhere), local, &Method::GET, "/metrics", &headers), Ok(()));
+    }
+
+    #[test]
+    fn what_the_configuration_does_not_guard_any_more_tells_nothing() {
+        let ask = |admin: Option<&Admin>, local: &str, path: &str| {
+            let headers = headers(&[("host", local), ("authorization", "Bearer secret")]);
+            check(admin, local.parse().unwrap(), &Method::GET, path, &headers)
+        };
+        let without = admin(None);
+        for (admin, local) in [(None, "127.0.0.1:9901"), (Some(&without), "10.0.0.5:9901")] {
+            assert_eq!(ask(admin, local, "/metrics"), Err(Refused::Unguarded), "{local}");
+            assert_eq!(ask(admin, local, "/api/v1/status"), Err(Refused::Unguarded), "{local}");
+            assert_eq!(ask(admin, local, "/healthz"), Ok(()), "{local}");
+            assert_eq!(may_change(admin), Err(Refused::ReadOnly));
+        }
     }
 
     #[test]
@@ -199,7 +233,7 @@ mod tests {
         let local = "127.0.0.1:9901".parse().unwrap();
         let ask = |path: &str, authorization: &str| {
             let headers = headers(&[("host", "127.0.0.1:9901"), ("authorization", authorization)]);
-            check(&admin(Some("secret")), local, &Method::GET, path, &headers)
+            check(Some(&admin(Some("secret"))), local, &Method::GET, path, &headers)
         };
         for good in ["Bearer secret", "bearer secret", "Bearer  secret "] {
             assert_eq!(ask("/metrics", good), Ok(()), "{good}");
@@ -216,7 +250,7 @@ mod tests {
     fn the_page_is_open_and_what_it_shows_is_not() {
         let local = "127.0.0.1:9901".parse().unwrap();
         let ask = |path: &str| {
-            check(&admin(Some("secret")), local, &Method::GET, path, &headers(&[("host", "127.0.0.1:9901")]))
+            check(Some(&admin(Some("secret"))), local, &Method::GET, path, &headers(&[("host", "127.0.0.1:9901")]))
         };
         assert_eq!((ask("/"), ask("/dashboard/main.js")), (Ok(()), Ok(())));
         for path in ["/api/v1/events", "/api/v1/status", "/dashboard/", "/dashboard/../metrics", "/metrics"] {
@@ -230,7 +264,7 @@ mod tests {
         let ask = |method: Method, more: &[(&'static str, &str)]| {
             let mut all = vec![("host", "localhost:9901")];
             all.extend_from_slice(more);
-            check(&admin(None), local, &method, "/api/v1/reload", &headers(&all))
+            check(Some(&admin(None)), local, &method, "/api/v1/reload", &headers(&all))
         };
         for good in [&[][..], &[("origin", "http://localhost:9901"), ("sec-fetch-site", "same-origin")]] {
             assert_eq!(ask(Method::POST, good), Ok(()), "{good:?}");

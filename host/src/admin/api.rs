@@ -31,9 +31,8 @@ pub async fn answer<S: Source>(
     };
     let (head, body) = request.into_parts();
     let path = head.uri.path();
-    if let Some(admin) = &snapshot.config().admin
-        && let Err(refused) = access::check(admin, local, &head.method, path, &head.headers)
-    {
+    let admin = snapshot.config().admin.as_ref();
+    if let Err(refused) = access::check(admin, local, &head.method, path, &head.headers) {
         return refused.answer();
     }
     let Some(allowed) = methods(path) else {
@@ -43,9 +42,7 @@ pub async fn answer<S: Source>(
         return answer::method_not_allowed(allowed);
     }
     if !LOOK.contains(&head.method) {
-        if let Some(admin) = &snapshot.config().admin
-            && let Err(refused) = access::may_change(admin)
-        {
+        if let Err(refused) = access::may_change(admin) {
             return refused.answer();
         }
         let Ok(body) = Limited::new(body, LONGEST_BODY).collect().await else {
