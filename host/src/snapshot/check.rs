@@ -24,16 +24,6 @@ const NEVER_OPEN: [(Hooks, &str); 3] = [
     (Hooks::AGGREGATE, "there would be no answer"),
 ];
 
-/// Hooks that a chain calls.
-const IN_CHAIN: Hooks = Hooks::AUTHENTICATE
-    .with(Hooks::AUTHORIZE)
-    .with(Hooks::RATE_LIMIT)
-    .with(Hooks::ON_REQUEST)
-    .with(Hooks::ON_REQUEST_BODY)
-    .with(Hooks::ON_RESPONSE)
-    .with(Hooks::ON_RESPONSE_BODY)
-    .with(Hooks::AGGREGATE);
-
 /// Everything that doesn't fit. Plugins that aren't among `plugins`, or have no component, fit anywhere.
 pub fn check(config: &Config, plugins: &Plugins) -> Vec<Conflict> {
     let mut conflicts = Vec::new();
@@ -101,32 +91,35 @@ pub(super) fn bad_name(config: &Config) -> Conflict {
 }
 
 fn check_chain(route: &Route, plugins: &Plugins, conflicts: &mut Vec<Conflict>) {
-    let mut add = |plugin: &Arc<str>, key: &str, message: String, remedy: &str| {
-        let key = format!("route \"{}\": {key}", route.name);
-        conflicts.push(Conflict { plugin: plugin.clone(), problem: problem(&route.place, key, message, remedy) });
-    };
     let aggregates = matches!(route.destination, Destination::Chain);
     for (index, name) in route.plugins.iter().enumerate() {
         // What a plugin without a version that works would do isn't known; it won't do it.
         let Some(hooks) = plugins.get(name).and_then(|entry| entry.hooks()) else { continue };
-        let last = index + 1 == route.plugins.len();
-        let has = hooks.has(Hooks::AGGREGATE);
-        if !hooks.intersects(IN_CHAIN) {
-            let message = format!("plugin \"{name}\" has only the hook `balance`, which chains don't call");
-            add(name, "plugins", message, "name it in a cluster: balance = { plugin = \"…\" }");
-        } else if has && !last {
-            let message = format!("plugin \"{name}\" has the hook `aggregate`, which ends a chain, and isn't the last");
-            add(name, "plugins", message, "put it last");
-        } else if has && !aggregates {
-            let message = format!("plugin \"{name}\" has the hook `aggregate` and answers itself");
-            add(name, "plugins", message, "remove the route's other destination, or the plugin");
-        } else if last && aggregates && !has {
-            let message = format!(
-                "there is no destination, and the last plugin, \"{name}\", has no hook `aggregate`, only {}",
-                list(hooks)
-            );
-            add(name, "plugins", message, "add cluster = \"…\", or a plugin that aggregates");
+        if let Some((fault, remedy)) = fault(hooks, index + 1 == route.plugins.len(), aggregates) {
+            let (key, message) = (format!("route \"{}\": plugins", route.name), format!("plugin \"{name}\" {fault}"));
+            conflicts.push(Conflict { plugin: name.clone(), problem: problem(&route.place, key, message, remedy) });
         }
+    }
+}
+
+/// Why a plugin with these hooks can't stand in a chain, and what to do about it. `last` says whether it is at its end,
+/// `aggregates` whether nothing but the chain answers.
+fn fault(hooks: Hooks, last: bool, aggregates: bool) -> Option<(String, &'static str)> {
+    let has = hooks.has(Hooks::AGGREGATE);
+    if hooks == Hooks::BALANCE {
+        let fault = "has only the hook `balance`, which chains don't call";
+        Some((fault.to_owned(), "name it in a cluster: balance = { plugin = \"…\" }"))
+    } else if has && !last {
+        Some(("has the hook `aggregate`, which ends a chain, and isn't the last".to_owned(), "put it last"))
+    } else if has && !aggregates {
+        let remedy = "remove the route's other destination, or the plugin";
+        Some(("has the hook `aggregate` and answers itself".to_owned(), remedy))
+    } else if last && aggregates && !has {
+        let only = list(hooks);
+        let fault = format!("is the last, and there is no destination; it has no hook `aggregate`, only {only}");
+        Some((fault, "add cluster = \"…\", or a plugin that aggregates"))
+    } else {
+        None
     }
 }
 
@@ -141,4 +134,27 @@ pub fn problem(place: &str, key: String, message: impl Into<String>, remedy: imp
         _ => (place, 0),
     };
     Problem { file: PathBuf::from(file), line, key, message: message.into(), remedy: remedy.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_hook_but_balance_and_aggregate_has_a_place_in_any_chain() {
+        for (hook, name) in Hooks::ALL {
+            let fits = fault(hook, false, false).is_none() && fault(hook, true, false).is_none();
+            assert_eq!(fits, hook != Hooks::BALANCE && hook != Hooks::AGGREGATE, "{name}");
+            assert_eq!(fault(hook, true, true).is_none(), hook == Hooks::AGGREGATE, "{name}");
+        }
+        assert_eq!(fault(Hooks::BALANCE.with(Hooks::AUTHORIZE), true, false), None);
+    }
+
+    #[test]
+    fn what_ends_a_chain_stands_at_its_end() {
+        let aggregate = Hooks::AGGREGATE.with(Hooks::AUTHENTICATE);
+        assert!(fault(aggregate, false, true).is_some_and(|(fault, _)| fault.contains("isn't the last")));
+        assert!(fault(aggregate, true, false).is_some_and(|(fault, _)| fault.contains("answers itself")));
+        assert_eq!(fault(aggregate, true, true), None);
+    }
 }
