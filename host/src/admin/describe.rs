@@ -10,7 +10,7 @@ use crate::config::model::{
 };
 use crate::snapshot::Snapshot;
 use crate::snapshot::status::{CertificateStatus, Owner, PluginStatus, Status};
-use crate::telemetry::access::is_secret_field;
+use crate::telemetry::access::{is_secret_field, is_secret_parameter};
 use crate::telemetry::metrics::Reload;
 use crate::telemetry::refusals::Refusal;
 use crate::telemetry::reloads::Record;
@@ -172,10 +172,13 @@ fn matcher(matcher: &Match) -> Value {
         ValuePattern::Exact(value) => value.clone().into(),
     };
     // A route may want a certain secret; that it wants one is enough to know.
-    let shown = |name, value| if is_secret_field(name) { Value::from("[redacted]") } else { pattern(value) };
-    let headers: Map<String, Value> =
-        matcher.headers.iter().map(|(name, value)| (name.to_string(), shown(name, value))).collect();
-    let query: Map<String, Value> = matcher.query.iter().map(|(name, value)| (name.clone(), pattern(value))).collect();
+    let shown = |secret: bool, value: &ValuePattern| match value {
+        ValuePattern::Exact(_) if secret => Value::from("[redacted]"),
+        other => pattern(other),
+    };
+    let headers = matcher.headers.iter().map(|(name, value)| (name.to_string(), shown(is_secret_field(name), value)));
+    let query = matcher.query.iter().map(|(name, value)| (name.clone(), shown(is_secret_parameter(name), value)));
+    let (headers, query): (Map<String, Value>, Map<String, Value>) = (headers.collect(), query.collect());
     for (key, conditions) in [("headers", headers), ("query", query)] {
         if !conditions.is_empty() {
             description.insert(key.into(), conditions.into());
@@ -268,4 +271,22 @@ pub fn clusters(snapshot: &Snapshot) -> Value {
         })
     });
     json!({ "clusters": described.collect::<Vec<_>>() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_a_route_wants_is_not_shown() {
+        let word = || ValuePattern::Exact("hidden".into());
+        let wants = Match {
+            headers: vec![(http::header::AUTHORIZATION, word()), (http::header::ACCEPT, word())],
+            query: vec![("token".into(), word()), ("v".into(), word()), ("key".into(), ValuePattern::Present)],
+            ..Match::default()
+        };
+        let shown = matcher(&wants);
+        assert_eq!(shown["headers"], json!({ "authorization": "[redacted]", "accept": "hidden" }));
+        assert_eq!(shown["query"], json!({ "token": "[redacted]", "v": "hidden", "key": true }));
+    }
 }

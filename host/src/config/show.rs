@@ -1,8 +1,9 @@
-//! Matches in words, as one writes them in the configuration.
+//! Matches in words, as one writes them in the configuration; but for values that are secret by their name.
 
 use std::fmt::{Display, Formatter, Result};
 
 use super::model::{HostPattern, Match, PathPattern, Segment, ValuePattern};
+use crate::telemetry::access::{is_secret_field, is_secret_parameter};
 
 impl Display for PathPattern {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -40,15 +41,16 @@ impl Display for Match {
             f.write_str(" ")?;
         }
         write!(f, "{}{}", self.host, self.path)?;
-        let value = |pattern: &ValuePattern| match pattern {
+        let value = |secret: bool, pattern: &ValuePattern| match pattern {
             ValuePattern::Present => String::new(),
+            ValuePattern::Exact(_) if secret => "=[redacted]".to_owned(),
             ValuePattern::Exact(value) => format!("={value}"),
         };
         for (index, (name, pattern)) in self.query.iter().enumerate() {
-            write!(f, "{}{name}{}", if index == 0 { '?' } else { '&' }, value(pattern))?;
+            write!(f, "{}{name}{}", if index == 0 { '?' } else { '&' }, value(is_secret_parameter(name), pattern))?;
         }
         for (name, pattern) in &self.headers {
-            write!(f, " [{name}{}]", value(pattern))?;
+            write!(f, " [{name}{}]", value(is_secret_field(name), pattern))?;
         }
         Ok(())
     }
@@ -73,5 +75,16 @@ mod tests {
         assert_eq!(everything.to_string(), "GET|PUT *.example.com/users/{id}/*?a&b=2 [accept=text/html]");
         assert_eq!(Match::default().to_string(), "/*");
         assert_eq!(PathPattern { segments: vec![], prefix: false }.to_string(), "/");
+    }
+
+    #[test]
+    fn a_secret_that_a_route_wants_is_not_shown() {
+        let word = || ValuePattern::Exact("hidden".into());
+        let wants = Match {
+            headers: vec![(http::header::AUTHORIZATION, word())],
+            query: vec![("Token".into(), word()), ("key".into(), ValuePattern::Present)],
+            ..Match::default()
+        };
+        assert_eq!(wants.to_string(), "/*?Token=[redacted]&key [authorization=[redacted]]");
     }
 }

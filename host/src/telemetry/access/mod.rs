@@ -14,5 +14,5 @@ mod writer;
 
 pub use entry::{Entry, Log, Outcome};
 pub use field::Field;
-pub use redact::is_secret_field;
+pub use redact::{is_secret_field, is_secret_parameter};
 pub use writer::{Lane, Writer};

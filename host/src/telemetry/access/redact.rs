@@ -49,6 +49,11 @@ pub fn is_secret_field(name: &HeaderName) -> bool {
     FIELDS.contains(&name.as_str())
 }
 
+/// Whether a query parameter's value is secret whatever the configuration says. `name` is decoded.
+pub fn is_secret_parameter(name: &str) -> bool {
+    PARAMETERS.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+}
+
 /// A field's value as it may be shown.
 pub(super) fn field(name: &HeaderName, value: &HeaderValue, more: &[Box<str>]) -> HeaderValue {
     if is_secret_field(name) || more.iter().any(|secret| **secret == *name.as_str()) {
@@ -97,8 +102,7 @@ pub(super) fn query<'a>(query: &'a str, more: &[Box<str>]) -> Cow<'a, str> {
     let is_secret = |parameter: &str| {
         let name = parameter.split_once('=').map_or(parameter, |(name, _)| name);
         let name = decoded(name);
-        let is = |secret: &str| name.eq_ignore_ascii_case(secret);
-        PARAMETERS.into_iter().any(is) || more.iter().any(|secret| is(secret))
+        is_secret_parameter(&name) || more.iter().any(|secret| name.eq_ignore_ascii_case(secret))
     };
     if !query.split('&').any(is_secret) {
         return Cow::Borrowed(query);
