@@ -43,10 +43,15 @@ impl AccessOutput {
         state.serving.clone()
     }
 
+    /// The configuration that something was opened for isn't published.
+    pub fn forget_fresh(&self) {
+        self.lock().fresh = None;
+    }
+
     /// Begin a new file, since another program has moved the old one away.
     pub fn reopen(&self) {
         let serving = self.lock().serving.clone();
-        if let Some(Err(error)) = serving.map(|writer| writer.reopen()) {
+        if let Some(Err(error)) = serving.map(|writer| writer.reopen(LAST_LINES)) {
             tracing::error!(%error, "can't reopen the access log");
         }
     }
@@ -78,16 +83,5 @@ impl Prepare for AccessOutput {
         })?;
         state.fresh = Some(opened);
         Ok(())
-    }
-}
-
-/// All that has to be there before a configuration is published.
-pub struct Outside<A, B>(pub Arc<A>, pub Arc<B>);
-
-impl<A: Prepare, B: Prepare> Prepare for Outside<A, B> {
-    fn prepare(&self, config: &Config) -> Result<(), Vec<Problem>> {
-        let (first, second) = (self.0.prepare(config), self.1.prepare(config));
-        let problems: Vec<Problem> = [first, second].into_iter().filter_map(Result::err).flatten().collect();
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, LocalSet};
 
-use super::access::Outside;
+use super::outside::Outside;
 use super::overview::Overview;
 use super::shared::Shared;
 use crate::admin;
@@ -59,10 +59,14 @@ impl Control {
             shared.publish(snapshot.clone()).await;
             health.check(&snapshot);
         }
-        if let Some(listener) = admin.and_then(|listener| tokio::net::TcpListener::from_std(listener).ok()) {
-            let (shared, metrics) = (shared.clone(), shared.metrics.clone());
-            tokio::task::spawn_local(admin::serve(listener, Arc::new(Overview { shared, log })));
-            tokio::task::spawn_local(async move { metrics.timeline().record(&metrics).await });
+        match admin.map(tokio::net::TcpListener::from_std) {
+            Some(Ok(listener)) => {
+                let (shared, metrics) = (shared.clone(), shared.metrics.clone());
+                tokio::task::spawn_local(admin::serve(listener, Arc::new(Overview { shared, log })));
+                tokio::task::spawn_local(async move { metrics.timeline().record(&metrics).await });
+            }
+            Some(Err(error)) => tracing::error!(%error, "the admin API can't accept connections"),
+            None => {}
         }
         // Whoever started the gateway may have gone.
         let _ = ready.send(());
@@ -76,7 +80,7 @@ impl Control {
         };
         let controller = Controller {
             builder: Some(builder),
-            prepare: Arc::new(Outside(shared.sockets.clone(), shared.access.clone())),
+            prepare: Arc::new(Outside { sockets: shared.sockets.clone(), access: shared.access.clone() }),
             publish,
             requests,
             status,

@@ -49,8 +49,8 @@ pub enum ExplainError {
     Start(#[from] StartError),
     #[error("expected an absolute URL, such as \"GET http://localhost/users/7\"")]
     Url,
-    #[error("there is no listener {0:?} that speaks HTTP")]
-    Listener(String),
+    #[error("there is no listener{} that speaks HTTP", .0.as_ref().map_or(String::new(), |name| format!(" {name:?}")))]
+    Listener(Option<String>),
 }
 
 /// Explain what `options`' configuration makes of a request.
@@ -66,7 +66,7 @@ pub async fn explain_request(options: &Options, question: Question) -> Result<Ex
     let found = config.listeners.iter().position(|own| own.protocol == Protocol::Http && is_wanted(&own.name));
     let listener = found.and_then(|index| Some((index, config.listeners.get(index)?)));
     let Some((index, listener)) = listener else {
-        return Err(ExplainError::Listener(question.listener.unwrap_or_default()));
+        return Err(ExplainError::Listener(question.listener));
     };
     let request = request(&question)?;
     let verdicts = normalize(question.url.path()).map_or_else(

@@ -9,6 +9,7 @@ mod access;
 mod client;
 mod control;
 mod explain;
+mod outside;
 mod overview;
 mod policy;
 mod shared;
@@ -33,9 +34,10 @@ use crate::snapshot::status::Status;
 use crate::snapshot::{Snapshot, problem};
 use crate::telemetry::log::LogControl;
 use crate::telemetry::metrics::{Metrics, Reload};
-use access::{AccessOutput, Outside};
+use access::AccessOutput;
 use control::Control;
 pub use explain::{ExplainError, Explanation, Question, explain_request};
+use outside::Outside;
 use shared::Shared;
 use sockets::Sockets;
 use worker::{Command, Seed};
@@ -203,7 +205,8 @@ fn build(options: &Options) -> Result<(Gateway, oneshot::Receiver<()>), StartErr
     let access = Arc::new(AccessOutput::new(metrics.access_log_dropped().clone()));
     let (builder, first) = Builder::start(&options.config, metrics.clone(), |config| {
         let new = sockets.insert(Arc::new(Sockets::new(config.server.threads)));
-        let mut problems = Outside(new.clone(), access.clone()).prepare(config).err().unwrap_or_default();
+        let outside = Outside { sockets: new.clone(), access: access.clone() };
+        let mut problems = outside.prepare(config).err().unwrap_or_default();
         match config.admin.as_ref().map(bind_admin).transpose() {
             Ok(bound) => admin = bound,
             Err(refused) => problems.push(refused),

@@ -62,6 +62,12 @@ impl Sockets {
         shares
     }
 
+    /// The configuration that new sockets were bound for isn't published: nobody shall find a port open behind which
+    /// nobody is.
+    pub fn forget_fresh(&self) {
+        self.lock().fresh.clear();
+    }
+
     /// Where a listener can be reached; never port 0.
     pub fn address(&self, listener: &Listener) -> Option<SocketAddr> {
         self.lock().serving.get(&Key::of(listener)).copied()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::tests::{BROKEN, admin, get, start, write};
+use super::tests::{BROKEN, admin, get, start, take_up, write};
 use super::*;
 
 /// An upstream that says its name, reads to the end, and sends back what it read.
@@ -130,8 +130,8 @@ async fn tls_is_routed_by_the_name_that_it_asks_for() {
     }
     assert_eq!(say(address, b"SSH-2.0-x\r\n").await, b"rest:SSH-2.0-x\r\n");
 
-    write(directory.path(), &text.replace("cluster = \"rest\"\n", ""));
-    assert_eq!(gateway.reload().await, Reload::Published);
+    let without = text.replace("cluster = \"rest\"\n", "");
+    take_up(&gateway, Reload::Published, || drop(write(directory.path(), &without))).await;
     assert_eq!(say(address, &hello("example.org")).await, b"");
     let metrics = admin(&gateway, "GET /metrics HTTP/1.1").await;
     assert!(metrics.contains("reason=\"no-cluster\"} 1\n"), "{metrics}");
@@ -159,8 +159,7 @@ async fn a_listener_can_become_one_for_streams_and_open_streams_go_on() {
     assert_eq!(say(gateway.address("public").unwrap(), b"x").await, b"x");
     let http = text.replace("protocol = \"tcp\"\ncluster = \"a\"\n", "")
         + "[[route]]\nname = \"r\"\nrespond = { body = \"http\" }\n";
-    write(directory.path(), &http);
-    assert_eq!(gateway.reload().await, Reload::Published);
+    take_up(&gateway, Reload::Published, || drop(write(directory.path(), &http))).await;
     assert!(get(&gateway, "/").await.ends_with("http"));
     open.write_all(b"and after").await.unwrap();
     open.shutdown().await.unwrap();

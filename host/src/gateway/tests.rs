@@ -54,7 +54,7 @@ async fn ask(address: SocketAddr, head: &str) -> String {
 
 /// Change something and have it taken up, which comes to `expected`. Counted rather than asked, since the watcher may
 /// be first.
-async fn take_up(gateway: &Gateway, expected: Reload, change: impl FnOnce()) {
+pub(super) async fn take_up(gateway: &Gateway, expected: Reload, change: impl FnOnce()) {
     let name = match expected {
         Reload::Published => "published",
         Reload::Refused => "refused",
@@ -240,6 +240,18 @@ async fn nothing_is_changed_without_a_token() {
     assert!(answer.contains("\"outcome\": \"unchanged\""), "{answer}");
 }
 
+#[tokio::test]
+async fn an_admin_table_that_was_removed_leaves_nothing_open() {
+    let (directory, gateway) = start(&ANSWERS.replacen("[admin]", "[admin]\ntoken = \"secret\"", 1)).await;
+    let without = ANSWERS.replace("[admin]\naddress = \"127.0.0.1:0\"\n", "");
+    take_up(&gateway, Reload::Published, || drop(write(directory.path(), &without))).await;
+    for request in ["GET /api/v1/status", "GET /metrics", "POST /api/v1/reload"] {
+        let answer = admin(&gateway, &format!("{request} HTTP/1.1\r\nAuthorization: Bearer secret")).await;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{request}: {answer}");
+    }
+    assert!(admin(&gateway, "GET /healthz HTTP/1.1").await.starts_with("HTTP/1.1 200 "));
+}
+
 /// An upstream that answers nothing until it is told to.
 async fn slow_upstream() -> (SocketAddr, oneshot::Sender<()>, oneshot::Receiver<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -359,7 +371,10 @@ async fn a_log_file_that_was_moved_away_is_begun_anew_and_a_new_output_is_taken_
     assert!(read("access.log").contains("\"GET /nothing HTTP/1.1\" 404 "));
 
     let other = |name: &str| format!("{}{ANSWERS}", log.replace("access.log", name));
-    take_up(&gateway, Reload::Refused, || drop(write(directory.path(), &other("no/such.log")))).await;
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let listener = format!("listeners = [\"other\"]\n[[listener]]\nname = \"other\"\naddress = \"{unused}\"\n");
+    take_up(&gateway, Reload::Refused, || drop(write(directory.path(), &(other("no/such.log") + &listener)))).await;
+    assert!(TcpStream::connect(unused).await.is_err(), "a port is open for a configuration that was refused");
     take_up(&gateway, Reload::Published, || drop(write(directory.path(), &other("other.log")))).await;
     get(&gateway, "/hello").await;
     gateway.flush_logs();

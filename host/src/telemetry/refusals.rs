@@ -39,7 +39,6 @@ pub struct Refusals {
 impl Refusals {
     /// Keep one. Its number is given here.
     pub fn add(&self, mut refusal: Refusal) {
-        refusal.number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         if refusal.path.len() > LONGEST_PATH {
             let end = (0..=LONGEST_PATH).rev().find(|end| refusal.path.is_char_boundary(*end));
             refusal.path.truncate(end.unwrap_or_default());
@@ -48,8 +47,13 @@ impl Refusals {
         let mut last = match self.last.try_lock() {
             Ok(last) => last,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return,
+            Err(TryLockError::WouldBlock) => {
+                self.count.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
         };
+        // Under the lock, so that numbers go up in the list: who reads it asks for those after the last one he knows.
+        refusal.number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         if last.len() >= MOST {
             last.pop_front();
         }
@@ -91,6 +95,20 @@ mod tests {
         assert_eq!(kept.len(), MOST);
         assert_eq!(kept.last().map(|last| (last.number, &*last.path)), Some((MOST as u64 + 5, "/204")));
         assert_eq!(refusals.since(MOST as u64 + 4).len(), 1);
+    }
+
+    #[test]
+    fn numbers_go_up_whatever_threads_do() {
+        let refusals = Refusals::default();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..200).for_each(|_| refusals.add(refusal("/"))));
+            }
+        });
+        assert!(refusals.since(0).is_sorted_by(|a, b| a.number < b.number));
+        // Those that were passed over are counted too.
+        refusals.add(refusal("/"));
+        assert_eq!(refusals.since(800).len(), 1);
     }
 
     #[test]

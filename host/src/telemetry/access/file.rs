@@ -48,11 +48,12 @@ impl RotatedFile {
             // There may be no such file yet.
             let _ = std::fs::rename(self.numbered(number), self.numbered(number + 1));
         }
-        if self.keep == 0 {
-            std::fs::remove_file(&self.path)?;
-        } else {
-            std::fs::rename(&self.path, self.numbered(1))?;
-        }
+        let moved = match self.keep {
+            0 => std::fs::remove_file(&self.path),
+            _ => std::fs::rename(&self.path, self.numbered(1)),
+        };
+        // Somebody may have moved or removed it without a word; then a new one is begun all the same.
+        moved.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
         self.reopen()?;
         // Should somebody else have made the file anew, and large, it is written to all the same.
         self.size = 0;
@@ -112,6 +113,19 @@ mod tests {
         std::fs::write(&path, "12345678\n").unwrap();
         RotatedFile::open(&path, 10, 1).unwrap().write(b"new\n").unwrap();
         assert_eq!((read(&path), read(&directory.path().join("a.log.1"))), ("new\n".into(), "12345678\n".into()));
+    }
+
+    #[test]
+    fn a_file_that_was_removed_is_begun_anew_when_it_would_be_full() {
+        for keep in [0, 2] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("a.log");
+            let mut file = RotatedFile::open(&path, 10, keep).unwrap();
+            file.write(b"12345678\n").unwrap();
+            std::fs::remove_file(&path).unwrap();
+            file.write(b"after\n").unwrap();
+            assert_eq!(read(&path), "after\n");
+        }
     }
 
     #[test]

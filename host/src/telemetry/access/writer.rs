@@ -1,7 +1,7 @@
 //! The thread that writes lines out, and the buffers that lead to it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 use std::{io, mem, thread};
@@ -68,14 +68,17 @@ impl Writer {
         Lane { buffer, commands, waiting: self.waiting.clone(), dropped: self.dropped.clone() }
     }
 
-    /// Begin a new file, since the old one was moved away.
+    /// Begin a new file, since the old one was moved away. Waits until it is open, for so long at most.
     ///
     /// # Errors
-    /// It can't be opened; the old one is used on.
-    pub fn reopen(&self) -> io::Result<()> {
+    /// It can't be opened, and the old one is used on; or lines before it take too long, and it is opened after them.
+    pub fn reopen(&self, limit: Duration) -> io::Result<()> {
         let (sender, done) = channel();
         let _ = self.commands().send(Command::Reopen(sender));
-        done.recv().unwrap_or_else(|_| Err(io::Error::other("the thread that writes is gone")))
+        done.recv_timeout(limit).unwrap_or_else(|error| match error {
+            RecvTimeoutError::Timeout => Err(io::Error::other("lines before are still being written")),
+            RecvTimeoutError::Disconnected => Err(io::Error::other("the thread that writes is gone")),
+        })
     }
 
     /// Wait until everything is written that was appended before, for so long at most.
@@ -238,6 +241,8 @@ mod tests {
             lane.append(&line);
         }
         assert!(dropped.load(Ordering::Relaxed) > 0);
+        // Whoever wants a new output meanwhile isn't held up.
+        assert!(writer.reopen(Duration::from_millis(1)).is_err());
     }
 
     #[test]
