@@ -4,6 +4,7 @@ pub mod admin;
 pub mod balance;
 pub mod body;
 pub mod config;
+pub mod dns;
 pub mod error;
 pub mod fields;
 pub mod gateway;
