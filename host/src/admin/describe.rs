@@ -1,17 +1,18 @@
 //! What serves, as JSON. Never shows a plugin's configuration, which may hold secrets.
 
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
 use super::Source;
 use crate::config::model::{
-    Balance, Cluster, Destination, HostPattern, Isolation, Match, OnError, Probe, Protocol, Route, ValuePattern,
+    Balance, Cluster, Destination, Dns, HostPattern, Isolation, Match, OnError, Probe, Protocol, Route, ValuePattern,
 };
 use crate::snapshot::Snapshot;
 use crate::snapshot::status::{CertificateStatus, Owner, PluginStatus, Status};
 use crate::telemetry::access::{is_secret_field, is_secret_parameter};
 use crate::telemetry::metrics::Reload;
+use crate::telemetry::metrics::dns::Reading;
 use crate::telemetry::refusals::Refusal;
 use crate::telemetry::reloads::Record;
 use crate::upstream::{Endpoint, Why};
@@ -234,6 +235,17 @@ pub fn reason(endpoint: &Endpoint) -> Option<&'static str> {
     }
 }
 
+/// What is looked up in DNS, and how that goes.
+fn discovery(dns: &Dns, reading: &Reading) -> Value {
+    let seconds = |at: SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    json!({
+        "dns": dns.wanted.to_string(),
+        "state": reading.state(),
+        "answered": reading.answered.map(seconds),
+        "last_error": reading.failed.map(|(error, at)| json!({ "error": error, "at": seconds(at) })),
+    })
+}
+
 pub fn clusters(snapshot: &Snapshot) -> Value {
     let described = snapshot.clusters().iter().zip(&snapshot.config().clusters).map(|(cluster, config)| {
         let endpoints = cluster.members().iter().map(|member| {
@@ -267,6 +279,7 @@ pub fn clusters(snapshot: &Snapshot) -> Value {
                 },
                 "interval_ms": u64::try_from(check.interval.as_millis()).unwrap_or(u64::MAX),
             })),
+            "discovery": config.discovery.as_ref().map(|dns| discovery(dns, &cluster.metrics().dns().read())),
             "endpoints": endpoints.collect::<Vec<_>>(),
         })
     });

@@ -4,6 +4,7 @@
 mod access;
 mod address;
 mod cluster;
+mod discovery;
 mod place;
 mod tls;
 
@@ -20,6 +21,7 @@ pub use cluster::{
     Balance, Cluster, ClusterLimits, Endpoint, HashKey, HealthCheck, OutlierDetection, Probe, Retries, Statuses,
     Sticky, Timeouts,
 };
+pub use discovery::{Dns, Family, Wanted};
 pub use place::Place;
 pub use tls::{CertificateFiles, Certificates, ClientCertificates, ClusterTls, Tls, Versions};
 

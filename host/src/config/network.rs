@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use super::document::Node;
 use super::files::absolute;
-use super::model::{Address, HostPattern, IdentityFields};
+use super::model::{Address, Config, HostPattern, IdentityFields};
 use super::problem::{Fault, quote};
 use super::values::{integer, string, text};
 use crate::fields::is_gateway_owned;
@@ -38,8 +38,10 @@ pub(super) fn endpoint_address(node: Node<'_>) -> Result<SocketAddr, Fault> {
             return Err(Fault::new(expected(), "leave out the scheme and the path"));
         }
         if port.parse::<u16>().is_ok() && is_host_name(host) {
-            let what = format!("the host name {}", quote(host));
-            return Err(Fault::unsupported(what, "write its IP address and port, or \"localhost:PORT\""));
+            let what = format!("expected an IP address, found the host name {}", quote(host));
+            let remedy =
+                format!("write discovery = {{ dns = {} }} instead of endpoints, or its IP address", quote(written));
+            return Err(Fault::new(what, remedy));
         }
         let remedy = if written.parse::<IpAddr>().is_ok() || port.is_empty() {
             "add a port, such as :9001; IPv6 needs brackets"
@@ -98,6 +100,37 @@ fn parse_address(written: &str) -> Option<SocketAddr> {
     }
 }
 
+/// A host whose addresses DNS tells, and a port.
+pub(super) fn host_and_port(node: Node<'_>) -> Result<(Arc<str>, u16), Fault> {
+    let written = text(node, "a host and a port such as \"orders.internal:8080\"", "write both in quotes")?;
+    let parsed = written.rsplit_once(':').filter(|(host, _)| is_host_name(host.strip_suffix('.').unwrap_or(host)));
+    let digits = |port: &&str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let port = parsed.and_then(|(_, port)| Some(port).filter(digits)?.parse().ok()).filter(|port| *port > 0);
+    match (parsed, port) {
+        (Some((host, _)), Some(port)) if host.parse::<Ipv4Addr>().is_err() => Ok((host.into(), port)),
+        _ => {
+            let remedy = match written.parse::<SocketAddr>() {
+                Ok(_) => format!("write endpoints = [{}] instead of discovery", quote(written)),
+                Err(_) => "write a host name and a port from 1 to 65535, without scheme and path".to_owned(),
+            };
+            let expected = "expected a host and a port such as \"orders.internal:8080\"";
+            Err(Fault::new(format!("{expected}, found {}", quote(written)), remedy))
+        }
+    }
+}
+
+/// A service's name in DNS.
+pub(super) fn service_name(node: Node<'_>) -> Result<Arc<str>, Fault> {
+    let expected = "a service such as \"_http._tcp.example.com\"";
+    let written = text(node, expected, "put its name in quotes")?;
+    let name = written.strip_suffix('.').unwrap_or(written);
+    if !is_host_name(name) || name.parse::<Ipv4Addr>().is_ok() {
+        let remedy = "write the name of an SRV record, without port: each record has one of its own";
+        return Err(Fault::new(format!("expected {expected}, found {}", quote(written)), remedy));
+    }
+    Ok(written.into())
+}
+
 /// Whether a connection to `target` ends at a socket that listens on `listening`.
 pub(super) fn reaches(target: SocketAddr, listening: SocketAddr) -> bool {
     let (to, on) = (target.ip().to_canonical(), listening.ip().to_canonical());
@@ -108,6 +141,15 @@ pub(super) fn reaches(target: SocketAddr, listening: SocketAddr) -> bool {
         _ => to == on,
     };
     covered && target.port() == listening.port() && target.port() != 0
+}
+
+impl Config {
+    /// Whether a connection to `target` ends at a listener of this configuration or at its admin API.
+    pub fn is_own(&self, target: SocketAddr) -> bool {
+        let listeners = self.listeners.iter().map(|listener| listener.address);
+        let mut own = listeners.chain(self.admin.as_ref().map(|admin| admin.address));
+        own.any(|address| reaches(target, address))
+    }
 }
 
 /// Whether two sockets can't listen on these addresses at once.

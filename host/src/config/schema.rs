@@ -194,7 +194,7 @@ fn cluster() -> Value {
         ("prefer_zone", flag("Endpoints in the gateway's own zone come first")),
         ("slow_start", duration("Until an endpoint that comes, or comes back, gets all of its share")),
         ("endpoints", list(either(&[address("Where it is"), table(&["address"], &endpoint)]))),
-        ("discovery", table(&["file"], &[("file", text("A file with an endpoint on each line"))])),
+        ("discovery", discovery()),
         ("health_check", health_check()),
         ("host", text("What to send as Host")),
         ("timeouts", table(&[], &timeouts)),
@@ -215,6 +215,20 @@ fn cluster_tls() -> Value {
         ("key", text("PEM file of its private key")),
         ("server_name", text("The name that is asked for, and that certificates have to be for")),
         ("min_version", choice(&["1.2", "1.3"])),
+    ];
+    table(&[], &own)
+}
+
+fn discovery() -> Value {
+    let own = [
+        ("file", text("A file with an endpoint on each line")),
+        ("dns", address("A host whose addresses are the endpoints")),
+        ("srv", text("A service: \"_http._tcp.example.com\"")),
+        ("servers", list(address("A DNS server; else the system's are asked"))),
+        ("family", choice(&["both", "ipv4", "ipv6"])),
+        ("min_ttl", duration("An answer holds at least so long")),
+        ("max_ttl", duration("And at most so long")),
+        ("timeout", duration("For one answer of one server")),
     ];
     table(&[], &own)
 }

@@ -58,7 +58,7 @@ async fn ask_one(server: SocketAddr, name: &Name, kind: Kind) -> Result<Reply, D
 }
 
 async fn over_udp(server: SocketAddr, message: &[u8], id: u16, name: &Name, kind: Kind) -> Result<Reply, DnsError> {
-    let exchange = async {
+    let exchange: Result<_, io::Error> = async {
         let own: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         let socket = UdpSocket::bind((own, 0)).await?;
         // Others' datagrams don't get in from now on.
@@ -74,8 +74,9 @@ async fn over_udp(server: SocketAddr, message: &[u8], id: u16, name: &Name, kind
                 Err(Unusable::Malformed) => return Ok(Err(DnsError::Malformed)),
             }
         }
-    };
-    exchange.await.unwrap_or_else(|_: io::Error| Err(DnsError::Unreachable))
+    }
+    .await;
+    exchange.unwrap_or(Err(DnsError::Unreachable))
 }
 
 async fn over_tcp(server: SocketAddr, message: &[u8]) -> io::Result<Vec<u8>> {

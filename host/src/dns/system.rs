@@ -39,7 +39,7 @@ fn parse(text: &str) -> System {
             // The last of them counts.
             Some("search" | "domain") => system.search = words.filter_map(Name::new).collect(),
             Some("options") => {
-                let ndots = words.filter_map(|word| word.strip_prefix("ndots:")?.parse::<usize>().ok()).last();
+                let ndots = words.filter_map(|word| word.strip_prefix("ndots:")?.parse::<usize>().ok()).next_back();
                 system.ndots = ndots.unwrap_or(system.ndots).min(15);
             }
             _ => {}

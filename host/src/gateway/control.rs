@@ -5,17 +5,17 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinHandle, LocalSet};
+use tokio::task::LocalSet;
 
 use super::outside::Outside;
 use super::overview::Overview;
 use super::shared::Shared;
 use crate::admin;
-use crate::reload::{Builder, Built, Controller, Request};
+use crate::reload::{Builder, Built, Controller, Discovery, Request};
 use crate::snapshot::Snapshot;
 use crate::snapshot::status::Status;
 use crate::telemetry::log::LogControl;
-use crate::upstream::{Cluster, health};
+use crate::upstream::Checks;
 
 /// What the control thread is made with.
 pub struct Control {
@@ -48,16 +48,20 @@ impl Control {
     }
 
     async fn run(self) {
-        let Self { shared, builder, first, admin, log, status, requests, mut retired, ready, mut stop } = self;
+        let Self { shared, mut builder, first, admin, log, status, requests, mut retired, ready, mut stop } = self;
         tokio::task::spawn_local(async move {
             while let Some(snapshot) = retired.recv().await {
                 drop(snapshot);
             }
         });
-        let mut health = Health::default();
+        let mut health = Checks::default();
+        let mut discovery = Discovery::new(shared.metrics.clone());
         if let Some(snapshot) = first.snapshot {
+            discovery.follow(snapshot.config());
+            discovery.first_answers().await;
+            let snapshot = builder.discover(discovery.found()).unwrap_or(snapshot);
             shared.publish(snapshot.clone()).await;
-            health.check(&snapshot);
+            health.update(snapshot.clusters());
         }
         match admin.map(tokio::net::TcpListener::from_std) {
             Some(Ok(listener)) => {
@@ -73,7 +77,7 @@ impl Control {
         let publish = {
             let (shared, health) = (shared.clone(), std::cell::RefCell::new(health));
             move |snapshot: Arc<Snapshot>| {
-                health.borrow_mut().check(&snapshot);
+                health.borrow_mut().update(snapshot.clusters());
                 let shared = shared.clone();
                 async move { shared.publish(snapshot).await }
             }
@@ -81,6 +85,7 @@ impl Control {
         let controller = Controller {
             builder: Some(builder),
             prepare: Arc::new(Outside { sockets: shared.sockets.clone(), access: shared.access.clone() }),
+            discovery,
             publish,
             requests,
             status,
@@ -93,29 +98,5 @@ impl Control {
             }
             _ = &mut stop => {}
         }
-    }
-}
-
-/// The health checks that run.
-#[derive(Default)]
-struct Health {
-    clusters: Vec<Arc<Cluster>>,
-    task: Option<JoinHandle<()>>,
-}
-
-impl Health {
-    /// Check these clusters from now on. Checks of the same clusters go on undisturbed.
-    fn check(&mut self, snapshot: &Snapshot) {
-        let clusters = snapshot.clusters();
-        let same = clusters.len() == self.clusters.len()
-            && clusters.iter().zip(&self.clusters).all(|(new, old)| Arc::ptr_eq(new, old));
-        if same && self.task.is_some() {
-            return;
-        }
-        if let Some(task) = self.task.take() {
-            task.abort();
-        }
-        self.clusters = clusters.to_vec();
-        self.task = Some(tokio::task::spawn_local(health::run(self.clusters.clone())));
     }
 }

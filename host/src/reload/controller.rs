@@ -10,6 +10,7 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::build::{Builder, Built, Prepare};
+use super::discovery::Discovery;
 use super::watch::{Watch, Watched};
 use crate::snapshot::Snapshot;
 use crate::snapshot::status::Status;
@@ -24,6 +25,7 @@ pub struct Controller<P> {
     /// None while a snapshot is being built.
     pub builder: Option<Builder>,
     pub prepare: Arc<dyn Prepare>,
+    pub discovery: Discovery,
     pub publish: P,
     pub requests: mpsc::UnboundedReceiver<Request>,
     pub status: watch::Sender<Arc<Status>>,
@@ -51,6 +53,10 @@ where
                     }
                     None => return,
                 },
+                () = self.discovery.changed() => {
+                    self.discover().await;
+                    continue;
+                }
             };
             let began = Instant::now();
             let Some(mut built) = self.rebuild(unsettled).await else { return };
@@ -58,7 +64,11 @@ where
             let (changes, problems) = (std::mem::take(&mut built.changes), std::mem::take(&mut built.problems));
             first_look = watch.set(built.watched);
             if let Some(snapshot) = built.snapshot {
-                (self.publish)(snapshot).await;
+                // A new cluster begins with its endpoints.
+                self.discovery.follow(snapshot.config());
+                self.discovery.first_answers().await;
+                let with_endpoints = self.builder.as_mut().and_then(|own| own.discover(self.discovery.found()));
+                (self.publish)(with_endpoints.unwrap_or(snapshot)).await;
             }
             self.status.send_replace(Arc::new(built.status));
             if built.outcome != Reload::Unchanged || built.newly_refused || request.is_some() {
@@ -76,6 +86,14 @@ where
                 // Whoever asked may have gone.
                 let _ = request.send(built.outcome);
             }
+        }
+    }
+
+    /// Serve the endpoints that were found.
+    async fn discover(&mut self) {
+        let snapshot = self.builder.as_mut().and_then(|builder| builder.discover(self.discovery.found()));
+        if let Some(snapshot) = snapshot {
+            (self.publish)(snapshot).await;
         }
     }
 

@@ -6,6 +6,7 @@ mod changes;
 mod choose;
 mod components;
 mod controller;
+mod discovery;
 pub mod lastgood;
 pub mod load;
 mod report;
@@ -14,3 +15,4 @@ pub mod watch;
 
 pub use build::{Builder, Built, Prepare, StartError};
 pub use controller::{Controller, Request};
+pub use discovery::Discovery;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub use check::{Conflict, check, problem};
 pub use plugin::PluginEntry;
 
-use crate::config::model::{Config, Destination};
+use crate::config::model::{self, Config, Destination};
 use crate::fields::Pseudonym;
 use crate::route::Table;
 use crate::server::tls::Tls;
@@ -32,6 +32,9 @@ pub struct Certificates {
     pub clusters: ByName<upstream::Tls>,
 }
 
+/// Endpoints by name of the cluster that has none written, as far as they are known.
+pub type Discovered = BTreeMap<Arc<str>, Arc<[model::Endpoint]>>;
+
 /// What serves.
 pub struct Snapshot {
     config: Arc<Config>,
@@ -39,6 +42,7 @@ pub struct Snapshot {
     table: Arc<Table>,
     plugins: Plugins,
     certificates: Arc<Certificates>,
+    discovered: Arc<Discovered>,
     /// By index of the configuration's clusters.
     clusters: Vec<Arc<Cluster>>,
     /// By index of the configuration's routes.
@@ -57,6 +61,7 @@ impl Snapshot {
         config: Arc<Config>,
         plugins: Plugins,
         certificates: Arc<Certificates>,
+        discovered: Arc<Discovered>,
         previous: Option<&Self>,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, Vec<Conflict>> {
@@ -67,17 +72,26 @@ impl Snapshot {
             return Err(conflicts);
         }
         let same = previous.filter(|previous| Arc::ptr_eq(&previous.config, &config));
-        let (table, clusters, routes) = match same {
-            Some(same) => {
-                (Arc::clone(&same.table), clusters(&config, &certificates, previous, metrics), same.routes.clone())
-            }
+        let (table, routes) = match same {
+            Some(same) => (Arc::clone(&same.table), same.routes.clone()),
             None => (
                 Arc::new(Table::build(&config.routes)),
-                clusters(&config, &certificates, previous, metrics),
                 config.routes.iter().map(|route| metrics.route(&route.name)).collect(),
             ),
         };
-        Ok(Self { config, pseudonym, table, plugins, certificates, clusters, routes, _life: metrics.snapshot_lives() })
+        let clusters = clusters(&config, &certificates, &discovered, previous, metrics);
+        let _life = metrics.snapshot_lives();
+        Ok(Self { config, pseudonym, table, plugins, certificates, discovered, clusters, routes, _life })
+    }
+
+    /// The same with other endpoints where they aren't written. Clusters whose endpoints stay are taken over.
+    ///
+    /// # Errors
+    /// As [`Snapshot::build`]; none if that made this one.
+    pub fn with_endpoints(&self, discovered: Arc<Discovered>, metrics: &Arc<Metrics>) -> Result<Self, Vec<Conflict>> {
+        let (config, plugins, certificates) =
+            (Arc::clone(&self.config), self.plugins.clone(), Arc::clone(&self.certificates));
+        Self::build(config, plugins, certificates, discovered, Some(self), metrics)
     }
 
     pub fn config(&self) -> &Arc<Config> {
@@ -99,6 +113,11 @@ impl Snapshot {
 
     pub fn certificates(&self) -> &Arc<Certificates> {
         &self.certificates
+    }
+
+    /// The endpoints that aren't written.
+    pub fn discovered(&self) -> &Arc<Discovered> {
+        &self.discovered
     }
 
     /// By index of the configuration's clusters.
@@ -139,23 +158,41 @@ impl std::fmt::Debug for Snapshot {
 fn clusters(
     config: &Config,
     certificates: &Certificates,
+    discovered: &Discovered,
     previous: Option<&Snapshot>,
     metrics: &Metrics,
 ) -> Vec<Arc<Cluster>> {
-    let known: HashMap<&str, (&Arc<Cluster>, &crate::config::model::Cluster)> = previous
+    let known: HashMap<&str, (&Arc<Cluster>, &model::Cluster)> = previous
         .map(|previous| {
             let configured = previous.clusters.iter().zip(&previous.config.clusters);
             configured.map(|(cluster, config)| (&*config.name, (cluster, config))).collect()
         })
         .unwrap_or_default();
-    let build = |config: &crate::config::model::Cluster| {
+    let found = |config: &model::Cluster, discovered: &Discovered| {
+        config.discovery.as_ref().and_then(|_| discovered.get(&config.name).cloned())
+    };
+    let build = |config: &model::Cluster| {
+        let endpoints = found(config, discovered);
         let tls = certificates.clusters.get(&config.name);
         let is_same = |cluster: &Cluster| cluster.tls().map(Arc::as_ptr) == tls.map(Arc::as_ptr);
         match known.get(&*config.name) {
-            Some((cluster, before)) if *before == config && is_same(cluster) => Arc::clone(cluster),
+            Some((cluster, before))
+                if *before == config
+                    && is_same(cluster)
+                    && previous.and_then(|previous| found(config, &previous.discovered)) == endpoints =>
+            {
+                Arc::clone(cluster)
+            }
             before => {
                 let before = before.map(|(cluster, _)| &***cluster);
-                Arc::new(Cluster::new(config, tls.cloned(), before, metrics.cluster(&config.name)))
+                let metrics = metrics.cluster(&config.name);
+                Arc::new(match endpoints {
+                    Some(endpoints) => {
+                        let config = model::Cluster { endpoints: endpoints.to_vec(), ..config.clone() };
+                        Cluster::new(&config, tls.cloned(), before, metrics)
+                    }
+                    None => Cluster::new(config, tls.cloned(), before, metrics),
+                })
             }
         }
     };

@@ -4,6 +4,7 @@
 //! Names follow the OpenTelemetry conventions for HTTP where they have one. Label values come from the
 //! configuration and from fixed lists, never from what a client sends, so that their number is bounded.
 
+pub mod dns;
 mod exposition;
 mod families;
 mod own;
@@ -292,9 +293,15 @@ pub struct ClusterMetrics {
     retries: Series<&'static str, Counter>,
     ejections: Series<&'static str, Counter>,
     overflows: Series<&'static str, Counter>,
+    dns: dns::Lookups,
 }
 
 impl ClusterMetrics {
+    /// What DNS said of its endpoints.
+    pub fn dns(&self) -> &dns::Lookups {
+        &self.dns
+    }
+
     /// A retry was `made`, or wasn't since it was `over-budget` or `over-limit`.
     pub fn retry(&self, outcome: &'static str) {
         self.retries.find(outcome, "other").add(1);

@@ -67,7 +67,7 @@ impl Cluster {
         let new = |address: &model::Address| {
             let endpoint = Endpoint::new(address.clone(), Arc::clone(&epoch));
             // All of them at once, when the gateway starts, need no protection from each other.
-            if config.slow_start.is_some() && previous.is_some() {
+            if config.slow_start.is_some() && previous.is_some_and(|previous| !previous.members.is_empty()) {
                 endpoint.begin_ramp();
             }
             Arc::new(endpoint)

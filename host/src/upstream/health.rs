@@ -1,57 +1,119 @@
 //! Active health checks of each endpoint now and then, on a thread of their own. They only
 //! ever change what an endpoint says of its health; they never touch the pools of the data threads.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::cluster::Cluster;
 use super::endpoint::Endpoint;
 use super::probe::{Greeting, probe};
 use super::{outlier, slow};
-use crate::config::model::HealthCheck;
+use crate::config::model::{Address, HealthCheck};
 
-/// Check the endpoints of all clusters that have a health check, for ever; drop the future to stop.
-/// Endpoints of other clusters are set healthy, and get all of their share, since nobody else would ever see to it.
-///
-/// Runs in any tokio runtime with time and I/O.
-pub async fn run(clusters: Vec<Arc<Cluster>>) {
-    let mut checks = JoinSet::new();
-    for cluster in clusters {
-        checks.spawn(outlier::run(Arc::clone(&cluster)));
-        for member in cluster.members() {
-            match cluster.slow_start() {
-                Some(window) => drop(checks.spawn(slow::run(Arc::clone(&member.endpoint), window))),
-                // One that an earlier configuration began would never end.
-                None => member.endpoint.end_ramp(),
-            }
-        }
-        let Some(check) = cluster.health_check() else {
-            cluster.members().iter().for_each(|member| member.endpoint.set_healthy(true));
-            continue;
-        };
-        for member in cluster.members() {
-            checks.spawn(watch(
-                Arc::clone(cluster.name()),
-                Arc::clone(&member.endpoint),
-                check.clone(),
-                Greeting {
-                    host: cluster.host().cloned(),
-                    proxy_protocol: cluster.proxy_protocol(),
-                    tls: cluster.tls().cloned(),
-                },
-                cluster.slow_start().is_some(),
-            ));
+/// The checks that run: of each cluster, and of each of its endpoints. They end when this is dropped.
+#[derive(Default)]
+pub struct Checks(HashMap<Arc<str>, OfCluster>);
+
+struct OfCluster {
+    cluster: watch::Sender<Arc<Cluster>>,
+    members: HashMap<Address, OfEndpoint>,
+    /// Readmits and compares.
+    _outliers: JoinSet<()>,
+}
+
+struct OfEndpoint {
+    endpoint: Arc<Endpoint>,
+    with: Settings,
+    _tasks: JoinSet<()>,
+}
+
+/// What the checks of an endpoint depend on.
+#[derive(Clone)]
+struct Settings {
+    check: Option<HealthCheck>,
+    greeting: Greeting,
+    slow_start: Option<Duration>,
+}
+
+impl Settings {
+    fn is(&self, other: &Self) -> bool {
+        let (own, greeting) = (&self.greeting, &other.greeting);
+        (&self.check, self.slow_start) == (&other.check, other.slow_start)
+            && (&own.host, own.proxy_protocol) == (&greeting.host, greeting.proxy_protocol)
+            && own.tls.as_ref().map(Arc::as_ptr) == greeting.tls.as_ref().map(Arc::as_ptr)
+    }
+}
+
+impl Checks {
+    /// See to these clusters from now on, in any tokio runtime with time and I/O. What stays the same goes on undisturbed, so
+    /// that rows of results aren't broken by endpoints that come and go.
+    pub fn update(&mut self, clusters: &[Arc<Cluster>]) {
+        let mut before = std::mem::take(&mut self.0);
+        for cluster in clusters {
+            let mut own = before.remove(cluster.name()).unwrap_or_else(|| OfCluster::new(cluster));
+            own.update(cluster);
+            self.0.insert(Arc::clone(cluster.name()), own);
         }
     }
-    while checks.join_next().await.is_some() {}
-    std::future::pending::<()>().await;
+}
+
+impl OfCluster {
+    fn new(cluster: &Arc<Cluster>) -> Self {
+        let (sender, receiver) = watch::channel(Arc::clone(cluster));
+        let mut outliers = JoinSet::new();
+        outliers.spawn(outlier::run(receiver));
+        Self { cluster: sender, members: HashMap::new(), _outliers: outliers }
+    }
+
+    fn update(&mut self, cluster: &Arc<Cluster>) {
+        let with = Settings {
+            check: cluster.health_check().cloned(),
+            greeting: Greeting {
+                host: cluster.host().cloned(),
+                proxy_protocol: cluster.proxy_protocol(),
+                tls: cluster.tls().cloned(),
+            },
+            slow_start: cluster.slow_start(),
+        };
+        let mut before = std::mem::take(&mut self.members);
+        for member in cluster.members() {
+            let endpoint = &member.endpoint;
+            let same = |known: &OfEndpoint| Arc::ptr_eq(&known.endpoint, endpoint) && known.with.is(&with);
+            let own = before.remove(endpoint.address()).filter(same);
+            let own = own.unwrap_or_else(|| OfEndpoint::start(cluster.name(), endpoint, &with));
+            self.members.insert(endpoint.address().clone(), own);
+        }
+        self.cluster.send_replace(Arc::clone(cluster));
+    }
+}
+
+impl OfEndpoint {
+    fn start(cluster: &Arc<str>, endpoint: &Arc<Endpoint>, with: &Settings) -> Self {
+        let mut tasks = JoinSet::new();
+        match with.slow_start {
+            Some(window) => drop(tasks.spawn(slow::run(Arc::clone(endpoint), window))),
+            // One that an earlier configuration began would never end.
+            None => endpoint.end_ramp(),
+        }
+        match &with.check {
+            Some(check) => {
+                let (cluster, endpoint, greeting) = (Arc::clone(cluster), Arc::clone(endpoint), with.greeting.clone());
+                tasks.spawn(self::check(cluster, endpoint, check.clone(), greeting, with.slow_start.is_some()));
+            }
+            // Nobody else would ever see to it.
+            None => endpoint.set_healthy(true),
+        }
+        Self { endpoint: Arc::clone(endpoint), with: with.clone(), _tasks: tasks }
+    }
 }
 
 /// Check one endpoint for ever.
-async fn watch(cluster: Arc<str>, endpoint: Arc<Endpoint>, check: HealthCheck, greeting: Greeting, slow_start: bool) {
+async fn check(cluster: Arc<str>, endpoint: Arc<Endpoint>, check: HealthCheck, greeting: Greeting, slow_start: bool) {
     let host = greeting.host.or_else(|| HeaderValue::from_str(endpoint.text()).ok());
     let greeting = Greeting { host, ..greeting };
     let mut row = Row::default();

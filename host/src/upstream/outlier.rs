@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use super::cluster::{Cluster, Member};
 use crate::config::model::OutlierDetection;
 
@@ -161,19 +163,29 @@ fn threshold(rates: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
     mean - DEVIATIONS * variance.sqrt()
 }
 
-/// Readmit endpoints whose time is over, and compare the others now and then. For ever; where nothing is ejected, it
-/// just readmits those that an earlier configuration did.
-pub(super) async fn run(cluster: Arc<Cluster>) {
-    let Some(config) = cluster.outlier_detection() else {
-        cluster.members().iter().for_each(|member| readmit(&cluster, member));
-        return;
-    };
-    let period = (config.ejection / 10).clamp(Duration::from_millis(10), Duration::from_secs(1)).min(config.interval);
-    let mut ticks = tokio::time::interval(period);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut compared = Instant::now();
+/// Readmit endpoints whose time is over, and compare the others now and then, of the cluster as it is at that time. Ends
+/// with the sender.
+pub(super) async fn run(mut clusters: watch::Receiver<Arc<Cluster>>) {
+    let (mut looked, mut compared) = (Instant::now(), Instant::now());
     loop {
-        ticks.tick().await;
+        let cluster = Arc::clone(&clusters.borrow_and_update());
+        let Some(config) = cluster.outlier_detection() else {
+            // Those that an earlier configuration has ejected.
+            cluster.members().iter().for_each(|member| readmit(&cluster, member));
+            if clusters.changed().await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let period =
+            (config.ejection / 10).clamp(Duration::from_millis(10), Duration::from_secs(1)).min(config.interval);
+        tokio::select! {
+            () = tokio::time::sleep_until((looked + period).into()) => looked = Instant::now(),
+            changed = clusters.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => return,
+            },
+        }
         for member in cluster.members() {
             // Whether first, then until when: who was ejected in between isn't held to an earlier ejection's end.
             let outlier = member.endpoint.outlier();

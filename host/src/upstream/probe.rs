@@ -17,6 +17,7 @@ use crate::io::Transport;
 use crate::proxy_protocol::{self, Header, Version};
 
 /// What a check says before and besides its request.
+#[derive(Clone)]
 pub(super) struct Greeting {
     pub host: Option<HeaderValue>,
     pub proxy_protocol: Option<Version>,

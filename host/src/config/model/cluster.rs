@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
-use super::{Address, ClusterTls, Place};
+use super::{Address, ClusterTls, Dns, Place};
 use crate::proxy_protocol::Version;
 
 /// `[[cluster]]`
@@ -24,7 +24,10 @@ pub struct Cluster {
     pub zone: Option<Arc<str>>,
     /// How long an endpoint that comes, or comes back, takes to get all of its share.
     pub slow_start: Option<Duration>,
+    /// Those that are written. Empty if DNS tells them.
     pub endpoints: Vec<Endpoint>,
+    /// What DNS is asked for endpoints.
+    pub discovery: Option<Dns>,
     pub health_check: Option<HealthCheck>,
     /// `Host` to send instead of the client's.
     pub host: Option<HeaderValue>,
@@ -50,6 +53,7 @@ impl Default for Cluster {
             zone: None,
             slow_start: None,
             endpoints: Vec::new(),
+            discovery: None,
             health_check: None,
             host: None,
             timeouts: Timeouts::default(),

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
+
 use super::balance::{self, Balance};
 use super::{Head, cluster_tls, endpoints, health, keys, resilience};
 use crate::config::entry::Entry;
 use crate::config::files::Surroundings;
-use crate::config::model::{self, Endpoint, Timeouts};
-use crate::config::problem::At;
+use crate::config::model::{self, Endpoint, Timeouts, Wanted};
+use crate::config::problem::{At, Fault};
 use crate::config::{network, values};
 use crate::proxy_protocol::Version;
 
@@ -28,14 +30,40 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 impl Cluster {
     pub(super) fn read(entry: &Entry<'_>, surroundings: &Surroundings<'_>) -> Self {
         let entry = entry.clone().allow(&keys::CLUSTER);
+        let found = endpoints::read(&entry, surroundings);
         Self {
             head: Head::read(&entry, "\"NAME\""),
             balance: Balance::read(&entry),
             prefer_zone: entry.read("prefer_zone", values::boolean).filter(|prefer| prefer.value),
-            endpoints: endpoints::read(&entry, surroundings),
-            settled: read_settled(&entry, surroundings),
+            settled: name_servers(
+                &entry,
+                model::Cluster { discovery: found.dns, ..read_settled(&entry, surroundings) },
+            ),
+            endpoints: found.endpoints,
         }
     }
+}
+
+/// With TLS, servers that DNS tells are asked for the host's name, not for their addresses.
+fn name_servers(entry: &Entry<'_>, mut cluster: model::Cluster) -> model::Cluster {
+    if let (Some(dns), Some(tls)) = (&cluster.discovery, &mut cluster.tls)
+        && tls.server_name.is_none()
+        && cluster.host.is_none()
+    {
+        match &dns.wanted {
+            Wanted::Host { name, .. } => {
+                let name = name.strip_suffix('.').unwrap_or(name);
+                tls.server_name = ServerName::try_from(name.to_owned()).ok();
+            }
+            Wanted::Service { .. } if tls.verify => {
+                let fault = Fault::new("isn't said, and a service's hosts have many", "add server_name = \"NAME\"");
+                let place = entry.node("tls").map_or_else(|| entry.place.clone(), |node| node.place());
+                entry.report(&place, "tls.server_name", fault);
+            }
+            Wanted::Service { .. } => {}
+        }
+    }
+    cluster
 }
 
 fn read_settled(entry: &Entry<'_>, surroundings: &Surroundings<'_>) -> model::Cluster {

@@ -105,7 +105,7 @@ tables! {
     TIMEOUTS { "connect", "first_byte", "idle", "attempt", "request" } later {}
 
     /// `discovery` of a cluster
-    DISCOVERY { "file" } later { "dns" }
+    DISCOVERY { "file", "dns", "srv", "servers", "family", "min_ttl", "max_ttl", "timeout" } later {}
 
     /// `retries` of a cluster
     RETRIES { "attempts", "on", "methods", "budget", "backoff", "max_backoff", "body" } later {}

@@ -8,6 +8,7 @@ mod access;
 mod balance;
 mod cluster;
 mod cluster_tls;
+mod discovery;
 mod endpoints;
 mod health;
 pub(super) mod keys;

@@ -42,13 +42,16 @@ impl Builder {
             Err(refused) => return Err([problems, refused].concat()),
         };
         let previous = self.running.as_ref().map(|running| &*running.snapshot);
+        // As they were last told; what has changed since comes right after.
+        let discovered = previous.map(|running| Arc::clone(running.discovered())).unwrap_or_default();
         loop {
             let plugins = choices.iter().map(|(name, choice)| (name.clone(), choice.entry.clone())).collect();
-            let conflicts =
-                match Snapshot::build(config.clone(), plugins, certificates.clone(), previous, &self.metrics) {
-                    Ok(snapshot) => return Ok(Assembled { choices, snapshot }),
-                    Err(conflicts) => conflicts,
-                };
+            let (certificates, discovered) = (certificates.clone(), discovered.clone());
+            let built = Snapshot::build(config.clone(), plugins, certificates, discovered, previous, &self.metrics);
+            let conflicts = match built {
+                Ok(snapshot) => return Ok(Assembled { choices, snapshot }),
+                Err(conflicts) => conflicts,
+            };
             if !go_back(&sources, config, &mut choices, &conflicts) {
                 return Err(conflicts.into_iter().map(|conflict| conflict.problem).collect());
             }

@@ -11,7 +11,7 @@ use crate::config::model::Config;
 use crate::reload::choose::Choice;
 use crate::reload::components::Version;
 use crate::reload::{changes, report};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Discovered, Snapshot};
 use crate::telemetry::metrics::Reload;
 use crate::tls::Shown;
 
@@ -46,6 +46,25 @@ impl Builder {
         self.status = status.clone();
         let watched = self.watched(&config);
         Built { snapshot: published, status, outcome, newly_refused, changes, problems, watched }
+    }
+
+    /// What serves, with other endpoints where they aren't written; none if that changes nothing.
+    pub fn discover(&mut self, discovered: Arc<Discovered>) -> Option<Arc<Snapshot>> {
+        let running = self.running.as_mut()?;
+        if **running.snapshot.discovered() == *discovered {
+            return None;
+        }
+        match running.snapshot.with_endpoints(discovered, &self.metrics) {
+            Ok(snapshot) => {
+                running.snapshot = Arc::new(snapshot);
+                Some(Arc::clone(&running.snapshot))
+            }
+            Err(conflicts) => {
+                let problems = conflicts.iter().map(|conflict| &conflict.problem);
+                problems.for_each(|problem| tracing::error!(%problem, "new endpoints can't be published"));
+                None
+            }
+        }
     }
 
     /// Keep on disk what serves now.

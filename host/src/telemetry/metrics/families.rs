@@ -47,6 +47,7 @@ impl Families {
         families.listeners(metrics);
         families.plugins(metrics);
         families.clusters(metrics);
+        families.dns(metrics);
         families.endpoints(endpoints);
         families.components(components);
         families.process(metrics);
@@ -181,6 +182,25 @@ impl Families {
             None,
             Samples::Counter(fallbacks),
         );
+    }
+
+    fn dns(&mut self, metrics: &Metrics) {
+        let (mut lookups, mut current) = (Vec::new(), Vec::new());
+        for (cluster, handle) in metrics.clusters.sorted() {
+            let labels: Labels = vec![("cluster".into(), cluster.to_string())];
+            let before = lookups.len();
+            for (outcome, count) in handle.dns().outcomes() {
+                lookups.push(([&labels[..], &[("outcome".into(), outcome.to_owned())]].concat(), Number::Count(count)));
+            }
+            // Of clusters that ask at all.
+            if lookups.len() > before {
+                current.push((labels, Number::Count(u64::from(handle.dns().read().state() == "current"))));
+            }
+        }
+        let help = "Lookups of a cluster's endpoints in DNS that ended";
+        self.add("sluice_cluster_dns_lookups", help, None, Samples::Counter(lookups));
+        let help = "Whether the cluster's endpoints are what DNS told last; if not, they are older, or there are none";
+        self.add("sluice_cluster_dns_current", help, None, Samples::Gauge(current));
     }
 
     fn endpoints(&mut self, endpoints: &[EndpointSample]) {

@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::header;
-use tokio::task::JoinHandle;
 
 use super::*;
 use crate::balance::{PickContext, Policy, View};
-use crate::upstream::{Cluster, health};
+use crate::upstream::{Checks, Cluster};
 
 /// An endpoint that answers with its name.
 pub(super) async fn named(name: &'static str) -> SocketAddr {
@@ -27,17 +26,13 @@ pub(super) fn on_cluster(config: &model::Cluster, previous: Option<&Cluster>) ->
 }
 
 /// Checks, slow starts and the like; stop when dropped.
-pub(super) struct Watched(JoinHandle<()>);
+pub(super) struct Watched(#[expect(dead_code, reason = "held, not used")] Checks);
 
 impl Watched {
     pub fn start(cluster: &ThreadCluster) -> Self {
-        Self(tokio::task::spawn_local(health::run(vec![cluster.cluster_arc()])))
-    }
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        self.0.abort();
+        let mut checks = Checks::default();
+        checks.update(&[cluster.cluster_arc()]);
+        Self(checks)
     }
 }
 
