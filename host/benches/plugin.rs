@@ -105,6 +105,7 @@ fn exchange() -> Box<Exchange> {
         attributes: Vec::new(),
         states: Vec::new(),
         calls: Vec::new(),
+        websocket: false,
         deadline: None,
         trail: Default::default(),
     })

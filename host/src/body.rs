@@ -9,6 +9,8 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 
+use crate::io::Switched;
+
 /// What a failed body says of its cause; it decides between 400, 408, 413, 502 and 504.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
@@ -42,6 +44,8 @@ pub enum Body {
     Full(Bytes),
     /// As it comes.
     Stream(Stream),
+    /// None: after this answer's head, which is a `101`, the connection speaks another protocol.
+    Switched(Box<Switched>),
 }
 
 impl Body {
@@ -56,7 +60,7 @@ impl Body {
     /// [`BodyError::TooLarge`] past the limit, and whatever the stream fails with.
     pub async fn collect(self, limit: usize) -> Result<Bytes, BodyError> {
         let mut stream = match self {
-            Self::Empty => return Ok(Bytes::new()),
+            Self::Empty | Self::Switched(_) => return Ok(Bytes::new()),
             Self::Full(bytes) if bytes.len() > limit => return Err(BodyError::TooLarge),
             Self::Full(bytes) => return Ok(bytes),
             Self::Stream(stream) => stream,
@@ -83,7 +87,7 @@ impl HttpBody for Body {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut *self {
-            Self::Empty => Poll::Ready(None),
+            Self::Empty | Self::Switched(_) => Poll::Ready(None),
             Self::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
                 *self = Self::Empty;
@@ -95,7 +99,7 @@ impl HttpBody for Body {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Empty => true,
+            Self::Empty | Self::Switched(_) => true,
             Self::Full(bytes) => bytes.is_empty(),
             Self::Stream(stream) => stream.is_end_stream(),
         }
@@ -103,7 +107,7 @@ impl HttpBody for Body {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Empty => SizeHint::with_exact(0),
+            Self::Empty | Self::Switched(_) => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Stream(stream) => stream.size_hint(),
         }
@@ -117,6 +121,7 @@ impl std::fmt::Debug for Body {
             Self::Empty => f.write_str("Empty"),
             Self::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
             Self::Stream(_) => f.write_str("Stream"),
+            Self::Switched(_) => f.write_str("Switched"),
         }
     }
 }

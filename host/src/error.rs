@@ -45,9 +45,6 @@ pub enum Error {
     /// `CONNECT`, which is for forward proxies.
     #[error("CONNECT isn't supported")]
     Connect,
-    /// `Upgrade`, to whatever protocol.
-    #[error("protocol upgrades aren't supported")]
-    Upgrade,
     /// Authenticators ran, and none found an identity.
     #[error("no credentials")]
     Unauthenticated,
@@ -187,7 +184,6 @@ impl Error {
             | Self::NotFound
             | Self::MethodNotAllowed(_)
             | Self::Connect
-            | Self::Upgrade
             | Self::Unauthenticated
             | Self::RateLimited { .. }
             | Self::Loop => Fault::Client,

@@ -1,6 +1,7 @@
 //! A connection with counters that say whether anything moves. It knows nothing of HTTP and keeps
 //! no time; those who watch the counters do.
 
+mod switched;
 mod transport;
 
 use std::cell::Cell;
@@ -13,6 +14,7 @@ use bytes::{Buf, Bytes};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+pub use switched::Switched;
 pub use transport::{Prefixed, Socket, Transport};
 
 /// What went over a connection so far.
@@ -42,6 +44,11 @@ impl Io {
     /// As hyper wants it; `prefix` was read from the stream before and is read again.
     pub fn with_prefix(stream: impl Into<Transport>, prefix: Bytes, traffic: Rc<Traffic>) -> TokioIo<Self> {
         TokioIo::new(Self { stream: stream.into(), prefix, traffic })
+    }
+
+    /// Read these bytes, which were taken from it, once more.
+    pub fn unread(&mut self, bytes: Bytes) {
+        self.prefix = if self.prefix.is_empty() { bytes } else { [&*bytes, &*self.prefix].concat().into() };
     }
 
     fn wrote(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {

@@ -101,13 +101,6 @@ async fn ambiguous_requests_are_refused_in_bytes() {
 }
 
 #[tokio::test]
-async fn upgrades_are_refused_and_said_to_be() {
-    let site = mirrored("").await;
-    let headers = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")];
-    site.ask("GET", "/", &headers, b"").await.assert_problem(501);
-}
-
-#[tokio::test]
 async fn methods_and_paths_nobody_serves() {
     let text =
         "[[route]]\nname = \"read\"\nmatch = { path = \"/read\", methods = [\"GET\"] }\nrespond = { body = \"ok\" }\n";

@@ -21,3 +21,4 @@ mod strictness;
 mod tls;
 mod tokens;
 mod upstreams;
+mod websocket;

@@ -15,9 +15,11 @@ mod owned;
 mod pseudonym;
 #[cfg(test)]
 mod tests;
+mod websocket;
 
 pub use forward::{Peer, set_forwarding};
 pub use hop::{ConnectionError, is_hop_by_hop, remove_hop_by_hop};
 pub use host::valid_host;
 pub use owned::{is_gateway_owned, remove_client_fields, remove_forbidden_trailers};
 pub use pseudonym::Pseudonym;
+pub use websocket::{agrees_to_websocket, asks_for_websocket, set_websocket};

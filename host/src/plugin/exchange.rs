@@ -40,6 +40,8 @@ pub struct Exchange {
     pub states: Vec<(Arc<str>, Vec<u8>)>,
     /// `http-client` calls made so far, by plugin.
     pub calls: Vec<(Arc<str>, u32)>,
+    /// The client asks for a WebSocket.
+    pub websocket: bool,
     /// When the whole exchange has to be over, if there is such a moment.
     pub deadline: Option<Instant>,
     /// What happened to it so far, for logs.
@@ -70,6 +72,7 @@ impl Exchange {
             attributes: self.attributes.clone(),
             states: self.states.iter().filter(|(name, _)| own(name)).cloned().collect(),
             calls: self.calls.iter().filter(|(name, _)| own(name)).cloned().collect(),
+            websocket: self.websocket,
             deadline: self.deadline,
             trail: Trail::default(),
         })

@@ -13,7 +13,7 @@ use super::session::Session;
 use super::{authority, problem};
 use crate::body::Body;
 use crate::error::Error;
-use crate::fields::{remove_client_fields, remove_hop_by_hop, set_forwarding};
+use crate::fields::{asks_for_websocket, remove_client_fields, remove_hop_by_hop, set_forwarding};
 use crate::plugin::exchange::{Exchange, RequestHead};
 use crate::route::{Outcome, RouteRequest, check_query, normalize};
 use crate::server::Refusal;
@@ -63,10 +63,14 @@ pub(super) fn admit(
     };
 
     let connection = &session.connection;
-    let checked = refuse_unsupported(&parts).and_then(|()| authority::settle(&mut parts, connection.local));
+    let checked = match parts.method {
+        Method::CONNECT => Err(Error::Connect),
+        _ => authority::settle(&mut parts, connection.local),
+    };
     if let Err(error) = checked {
         return Err(refuse(parts.method, parts.uri.path(), &error));
     }
+    let websocket = matches!(body, Body::Empty) && asks_for_websocket(&parts.method, parts.version, &parts.headers);
     let client = peer.client(&parts.headers, &snapshot.trusted_proxies);
     let cleaned = clean(snapshot, &mut parts, peer.is_trusted()).and_then(|()| target(&parts.uri));
     let target = match cleaned {
@@ -97,6 +101,7 @@ pub(super) fn admit(
         attributes: connection.tls.as_deref().map(Facts::attributes).unwrap_or_default(),
         states: Vec::new(),
         calls: Vec::new(),
+        websocket,
         deadline: None,
         trail: Trail::default(),
     });
@@ -111,26 +116,6 @@ pub(super) fn refuse(ids: &Ids, refusal: Refusal) -> Refused {
     // Whatever comes after such a head, nobody knows where it begins.
     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     Refused { id, method, path, reason: error.to_string(), answer }
-}
-
-/// What this gateway doesn't do yet has to be said, never ignored.
-fn refuse_unsupported(parts: &Parts) -> Result<(), Error> {
-    if parts.method == Method::CONNECT {
-        return Err(Error::Connect);
-    }
-    if parts.headers.contains_key(header::UPGRADE) && names(&parts.headers, b"upgrade") {
-        return Err(Error::Upgrade);
-    }
-    Ok(())
-}
-
-/// Whether `Connection` names an option.
-fn names(headers: &HeaderMap, option: &[u8]) -> bool {
-    headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        .any(|member| member.trim_ascii().eq_ignore_ascii_case(option))
 }
 
 /// Remove what belongs to the connection and what the client has no right to say.

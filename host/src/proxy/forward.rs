@@ -7,6 +7,7 @@ use crate::balance::IdentityView;
 use crate::body::Body;
 use crate::config::model::IdentityFields;
 use crate::error::Error;
+use crate::fields::set_websocket;
 use crate::plugin::exchange::{Exchange, Identity, Origin, ResponseHead};
 use crate::snapshot::thread::{ThreadRoute, ThreadSnapshot};
 use crate::upstream::{Caller, ThreadCluster};
@@ -49,6 +50,9 @@ fn outgoing(
     if headers.contains_key(header::TE) {
         // It is for the next hop only (RFC 9110, section 10.1.4).
         headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+    }
+    if exchange.websocket {
+        set_websocket(&mut headers);
     }
     if let Some(host) = cluster.cluster().host() {
         headers.insert(header::HOST, host.clone());

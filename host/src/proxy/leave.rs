@@ -8,6 +8,7 @@ use super::id::X_REQUEST_ID;
 use super::trailers;
 use crate::body::Body;
 use crate::config::model::IdentityFields;
+use crate::fields::set_websocket;
 use crate::plugin::exchange::{Exchange, ResponseHead};
 
 /// The answer of an exchange.
@@ -27,6 +28,12 @@ pub(super) fn leave(
     *answer.status_mut() = status;
     *answer.headers_mut() = headers;
     answer.headers_mut().insert(X_REQUEST_ID, request_id);
+    match (answer.body(), status) {
+        (Body::Switched(_), StatusCode::SWITCHING_PROTOCOLS) => set_websocket(answer.headers_mut()),
+        // A plugin has made another answer of it.
+        (Body::Switched(_), _) => *answer.body_mut() = Body::Empty,
+        _ => {}
+    }
     without_body_for_head(&exchange.request.method, answer)
 }
 

@@ -103,6 +103,11 @@ pub(super) fn end(line: Line, outcome: Outcome, answer: Response<Body>) -> Respo
             Body::Full(bytes)
         }
         Body::Stream(inner) => Body::Stream(Box::pin(Logged { inner, entry, ended: false })),
+        // Written when the connection ends.
+        Body::Switched(mut switched) => {
+            switched.life.push(entry);
+            Body::Switched(switched)
+        }
     })
 }
 

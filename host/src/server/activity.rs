@@ -12,7 +12,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::Settings;
 use crate::body::{Body, BodyError};
-use crate::io::Traffic;
+use crate::io::{Switched, Traffic};
 
 /// What goes on on a connection.
 pub(super) struct Activity {
@@ -25,6 +25,8 @@ pub(super) struct Activity {
     head_since: Cell<Option<Instant>>,
     /// Since when the client takes nothing, and how much it had taken by then.
     blocked: Cell<Option<(Instant, u64)>>,
+    /// The other end of the protocol that the connection changes to after the answer that was made last.
+    pub switched: Cell<Option<Box<Switched>>>,
     pub traffic: Rc<Traffic>,
 }
 
@@ -36,6 +38,7 @@ impl Activity {
             mark: Cell::new(0),
             head_since: Cell::new(None),
             blocked: Cell::new(None),
+            switched: Cell::new(None),
             traffic: Rc::default(),
         })
     }

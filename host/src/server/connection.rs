@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -26,6 +26,7 @@ use super::detect::{Protocol, detect};
 use super::drain::{Connections, Membership};
 use super::scan::{Guarded, Verdict};
 use super::tls::{Encrypted, Facts};
+use super::tunnel;
 use super::{Connection, Handler, Settings};
 use crate::body::Body;
 use crate::io::{Io, Transport};
@@ -152,7 +153,15 @@ impl<H: Handler> Server<H> {
                 let io = Guarded::new(io.into_inner(), self.settings.heads, Rc::clone(&verdict));
                 let service = requests(Rc::clone(&self.handler), session, Rc::clone(&activity), Some(verdict));
                 let http = self.http1.serve_connection(TokioIo::new(io), service);
-                Driver::new(http, activity, Rc::clone(&self.settings), membership).await;
+                let mut driver = Driver::new(http, Rc::clone(&activity), Rc::clone(&self.settings), membership);
+                let ended = (&mut driver).await;
+                let Some(switched) = activity.switched.take().filter(|_| ended == Ended::Over) else { return };
+                let parts = driver.http.into_parts();
+                if let Some(mut client) = parts.io.into_inner().into_switched() {
+                    client.unread(parts.read_buf);
+                    // Boxed, so that connections that don't change needn't have room for it.
+                    Box::pin(tunnel::run(switched, client, driver.membership.connections())).await;
+                }
             }
             // Boxed, so that the much more common HTTP/1 connections don't pay for its size.
             Protocol::Http2(seen) => {
@@ -190,14 +199,32 @@ fn requests<H: Handler>(
                 Outcome::Taken(Box::pin(Rc::clone(&handler).handle(request, Rc::clone(&session))))
             }
         };
+        let (activity, verdict) = (Rc::clone(&activity), verdict.clone());
         async move {
             let answer = match answer {
                 Outcome::Refused(answer) => answer,
                 Outcome::Taken(answer) => answer.await,
             };
+            let answer = switch(answer, &activity, verdict.as_deref());
             Ok(answer.map(|body| Answer { body, _in_flight: in_flight }))
         }
     })
+}
+
+/// Keep what the connection is to change to, for when the answer is out.
+fn switch(answer: Response<Body>, activity: &Activity, verdict: Option<&Verdict>) -> Response<Body> {
+    if !matches!(answer.body(), Body::Switched(_)) {
+        return answer;
+    }
+    let (head, body) = answer.into_parts();
+    if let (Body::Switched(switched), true) = (body, verdict.is_some_and(Verdict::switch)) {
+        activity.switched.set(Some(switched));
+        return Response::from_parts(head, Body::Empty);
+    }
+    let mut refused = Response::new(Body::Empty);
+    *refused.status_mut() = StatusCode::BAD_REQUEST;
+    refused.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    refused
 }
 
 /// What becomes of a request.
@@ -302,10 +329,26 @@ impl<C: Http + Unpin> Driver<C> {
     }
 }
 
-impl<C: Http + Unpin> Future for Driver<C> {
-    type Output = ();
+/// How a connection's HTTP ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// All that was to be said is said.
+    Over,
+    /// The connection broke, or was given up.
+    Cut,
+}
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+impl From<hyper::Result<()>> for Ended {
+    /// An error has no one to be told to: the client is gone, or was answered by hyper.
+    fn from(result: hyper::Result<()>) -> Self {
+        if result.is_ok() { Self::Over } else { Self::Cut }
+    }
+}
+
+impl<C: Http + Unpin> Future for Driver<C> {
+    type Output = Ended;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let this = &mut *self;
         let is_new = !std::mem::replace(&mut this.started, true);
         if is_new {
@@ -314,27 +357,26 @@ impl<C: Http + Unpin> Future for Driver<C> {
         }
         if !this.shutting_down && this.membership.connections().is_draining() {
             // Without having read anything, hyper would close it, with a request on it.
-            if is_new && Pin::new(&mut this.http).poll(cx).is_ready() {
-                return Poll::Ready(());
+            if is_new && let Poll::Ready(result) = Pin::new(&mut this.http).poll(cx) {
+                return Poll::Ready(result.into());
             }
             this.shutting_down = true;
             Pin::new(&mut this.http).shut_down();
         }
-        // An error has no one to be told to: the client is gone, or was answered by hyper.
-        if Pin::new(&mut this.http).poll(cx).is_ready() {
-            return Poll::Ready(());
+        if let Poll::Ready(result) = Pin::new(&mut this.http).poll(cx) {
+            return Poll::Ready(result.into());
         }
         this.activity.observe(C::SHARED);
         if !this.said_goodbye {
             ready!(this.poll_deadline(cx));
             if !this.activity.is_waiting() {
-                return Poll::Ready(());
+                return Poll::Ready(Ended::Cut);
             }
-            return this.say_goodbye(cx);
+            return this.say_goodbye(cx).map(|()| Ended::Cut);
         }
         ready!(this.timer.as_mut().poll(cx));
         if this.activity.is_idle() {
-            return Poll::Ready(());
+            return Poll::Ready(Ended::Cut);
         }
         this.set_timer(this.settings.keep_alive, cx);
         Poll::Pending

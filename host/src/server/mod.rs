@@ -8,6 +8,7 @@ mod client_hello;
 mod connection;
 mod detect;
 mod drain;
+mod frames;
 mod listener;
 mod pump;
 mod scan;
@@ -15,6 +16,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 pub mod tls;
+mod tunnel;
 
 use std::future::Future;
 use std::net::SocketAddr;

@@ -4,10 +4,10 @@
 use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, header};
 use http_body::Frame;
 
 use super::clock::{Clock, Cut};
@@ -16,10 +16,11 @@ use super::http1::Head;
 use super::pool::EndpointPool;
 use super::receiving::{ReceiveError, Receiving};
 use super::sending::{SendError, Sending};
+use super::stream::InFlight;
 use crate::body::Body;
 use crate::config::model::Timeouts;
 use crate::error::Error;
-use crate::io::Io;
+use crate::io::{Io, Switched};
 
 /// A connection. Dropping it closes it. It is boxed all its life, since it moves from hand to hand.
 pub(super) struct Connection {
@@ -73,7 +74,7 @@ impl Connection {
     ) -> Result<Head, Failure> {
         self.clock.begin(timeouts, now);
         self.sending.begin(request);
-        self.receiving.begin(request.method());
+        self.receiving.begin(request.method(), request.headers().contains_key(header::UPGRADE));
         poll_fn(|cx| self.poll_exchange(cx)).await.map_err(|error| Failure {
             unanswered: error == Error::Reset && !self.receiving.has_begun(),
             unsent: !self.sending.has_begun(),
@@ -163,6 +164,12 @@ impl Connection {
             self.idle_since = Instant::now();
             pool.put(self);
         }
+    }
+
+    /// It speaks another protocol from now on.
+    pub fn switched(mut self: Box<Self>, idle: Duration, in_flight: InFlight) -> Switched {
+        let first = self.receiving.take_rest();
+        Switched { io: self.io, first, idle, life: vec![Box::new(in_flight)] }
     }
 
     /// Since when it is in a pool.

@@ -18,6 +18,11 @@ pub(super) fn guarded(body: Body, room: Option<Room>, deadline: Option<Instant>)
             let deadline = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
             Body::Stream(Box::pin(Guarded { inner, deadline, _room: room }))
         }
+        // It lasts as long as both sides want.
+        Body::Switched(mut switched) => {
+            switched.life.push(Box::new(room));
+            Body::Switched(switched)
+        }
         // It is all here: the endpoint has nothing more to do.
         whole => whole,
     }

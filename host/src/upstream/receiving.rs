@@ -47,6 +47,8 @@ pub(super) struct Receiving {
     keeps_alive: bool,
     /// How much of `rest` was looked at for a head, and isn't all of one.
     looked_at: usize,
+    /// Another protocol was asked for.
+    may_switch: bool,
 }
 
 enum Progress {
@@ -82,12 +84,14 @@ impl Receiving {
             began: false,
             keeps_alive: true,
             looked_at: 0,
+            may_switch: false,
         }
     }
 
-    /// A request is sent.
-    pub fn begin(&mut self, method: &Method) {
+    /// A request is sent, which asks for another protocol or doesn't.
+    pub fn begin(&mut self, method: &Method, may_switch: bool) {
         self.method.clone_from(method);
+        self.may_switch = may_switch;
         self.began = false;
         self.keeps_alive = false;
         self.looked_at = 0;
@@ -113,7 +117,7 @@ impl Receiving {
         pin!(tokio::task::unconstrained(read)).poll(cx).is_pending()
     }
 
-    /// The head, informational ones passed over. Switching protocols wasn't asked for.
+    /// The head, informational ones passed over. Nobody switches protocols unasked.
     pub fn poll_head(&mut self, io: &mut Io, cx: &mut Context<'_>) -> Poll<Result<Head, ReceiveError>> {
         loop {
             if self.may_be_head()
@@ -121,10 +125,11 @@ impl Receiving {
             {
                 self.rest.advance(length);
                 self.looked_at = 0;
-                if head.status == StatusCode::SWITCHING_PROTOCOLS {
+                let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
+                if switches && !self.may_switch {
                     return Poll::Ready(Err(ReceiveError::Malformed));
                 }
-                if head.status.is_informational() {
+                if head.status.is_informational() && !switches {
                     continue;
                 }
                 self.keeps_alive = head.keeps_alive;
@@ -243,6 +248,11 @@ impl Receiving {
             }
             Err(_) => Poll::Ready(Err(ReceiveError::Closed)),
         }
+    }
+
+    /// What has come behind the head.
+    pub fn take_rest(&mut self) -> Bytes {
+        std::mem::take(&mut self.rest)
     }
 
     /// The answer is over; keep no buffer.

@@ -79,7 +79,7 @@ pub(super) fn copy(request: &Request<Body>, methods: &[Method]) -> Option<Reques
         _ if !methods.contains(request.method()) => return None,
         Body::Empty => Body::Empty,
         Body::Full(bytes) => Body::Full(bytes.clone()),
-        Body::Stream(_) => return None,
+        Body::Stream(_) | Body::Switched(_) => return None,
     };
     let mut copy = Request::new(body);
     copy.method_mut().clone_from(request.method());

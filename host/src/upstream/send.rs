@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 
 use super::cluster::{Cluster, Member};
 use super::connection::{Connection, Failure};
@@ -15,7 +15,7 @@ use super::stream::{Download, InFlight};
 use crate::balance::{IdentityView, PickContext, Policy, RequestView, View, cookie_value};
 use crate::body::Body;
 use crate::error::{Error, Fault};
-use crate::fields::remove_hop_by_hop;
+use crate::fields::{agrees_to_websocket, remove_hop_by_hop};
 use crate::telemetry::trail::Trail;
 
 /// Endpoints that one request may try when connections are refused.
@@ -143,6 +143,11 @@ impl ThreadCluster {
         now: Instant,
     ) -> Result<(Head, Box<Connection>), Failure> {
         let mut head = connection.exchange(request, self.cluster.timeouts(), now).await?;
+        if head.status == StatusCode::SWITCHING_PROTOCOLS
+            && !(connection.has_sent() && agrees_to_websocket(&head.headers, request.headers()))
+        {
+            return Err(Failure { error: Error::Malformed, unanswered: false, unsent: false, restored: false });
+        }
         if head.has_hop_by_hop && remove_hop_by_hop(&mut head.headers).is_err() {
             return Err(Failure { error: Error::Malformed, unanswered: false, unsent: false, restored: false });
         }
@@ -160,7 +165,12 @@ impl ThreadCluster {
         let latency = start.elapsed();
         member.endpoint.succeeded(latency);
         self.cluster.metrics().record("ok", latency);
-        let mut answer = Response::new(Download::receive(connection, in_flight));
+        let body = if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            Body::Switched(Box::new(connection.switched(self.cluster.timeouts().idle, in_flight)))
+        } else {
+            Download::receive(connection, in_flight)
+        };
+        let mut answer = Response::new(body);
         *answer.status_mut() = head.status;
         *answer.version_mut() = head.version;
         *answer.headers_mut() = head.headers;

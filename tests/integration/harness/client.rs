@@ -91,6 +91,13 @@ impl Client {
         Some(chunk)
     }
 
+    /// So many bytes.
+    pub async fn take(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        soon(self.stream.read_exact(&mut bytes)).await.expect("that much");
+        bytes
+    }
+
     /// Everything until the connection ends, well or not.
     pub async fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();

@@ -124,6 +124,7 @@ impl Prepared {
             attributes: Vec::new(),
             states: Vec::new(),
             calls: Vec::new(),
+            websocket: false,
             deadline: None,
             trail: Default::default(),
         })

@@ -80,7 +80,8 @@ pub(super) fn is_stream(headers: &HeaderMap) -> bool {
 
 /// Whether an answer has no body whatever its fields say (RFC 9110, section 6.4.1).
 pub(super) fn has_no_body(method: &Method, status: StatusCode) -> bool {
-    method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    method == Method::HEAD
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::SWITCHING_PROTOCOLS)
 }
 
 /// Put `bytes` in a body's place. Its length is written when it is sent.

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use bytes::Bytes;
 use http::StatusCode;
 
 use super::body::{Collected, collect_response, has_no_body, is_stream, replace};
@@ -147,7 +148,8 @@ async fn visit_body(
     }
     let bodiless = has_no_body(&exchange.request.method, response.status);
     let collected = if bodiless {
-        Ok(Collected::default())
+        // What is in its place stays: of a 101, the connection itself.
+        Ok(Collected { original: std::mem::take(body), decoded: Bytes::new() })
     } else {
         collect_response(std::mem::take(body), &response.headers, plugin.body_limit()).await
     };
@@ -162,10 +164,11 @@ async fn visit_body(
         Ok(BodyDecision::Continue) => Step::Next,
         Ok(BodyDecision::Replace(bytes)) => {
             if let Some(response) = &mut exchange.response {
+                let kept = std::mem::take(body);
                 replace(&mut response.headers, body, bytes);
                 if bodiless {
                     // What would have been the body can't be sent, and its length isn't known.
-                    *body = Body::Empty;
+                    *body = if matches!(kept, Body::Switched(_)) { kept } else { Body::Empty };
                 }
             }
             Step::Next

@@ -54,6 +54,11 @@ impl<S> Guarded<S> {
         Self { inner, scan, verdict, stash, released: 0, state: State::Open, linger: None }
     }
 
+    /// The connection, if it speaks another protocol from here. None if the client began with it before it was answered.
+    pub fn into_switched(self) -> Option<S> {
+        (self.verdict.has_switched() && self.state == State::Open && self.stash.is_empty()).then_some(self.inner)
+    }
+
     /// Pass on what was released.
     fn release(&mut self, buf: &mut ReadBuf<'_>) {
         let count = self.released.min(buf.remaining());
@@ -168,6 +173,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
             }
             ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
             if buf.filled().len() == before {
+                return Poll::Ready(Ok(()));
+            }
+            if this.verdict.has_switched() && this.stash.is_empty() {
                 return Poll::Ready(Ok(()));
             }
             this.judge(buf, before);

@@ -39,6 +39,7 @@ pub(in crate::server) struct Verdict {
     /// Requests served.
     served: Cell<u64>,
     refusal: RefCell<Option<Box<Refusal>>>,
+    switched: Cell<bool>,
 }
 
 impl Verdict {
@@ -49,6 +50,18 @@ impl Verdict {
     /// A request stands in for the one that is refused; it comes after all that were passed on.
     pub(super) fn refuse(&self, refusal: Refusal) {
         self.refusal.replace(Some(Box::new(refusal)));
+    }
+
+    /// After the answer to the request that was served last the connection speaks another protocol, and is nobody's to
+    /// judge. False if the client has sent another request before: what it would be taken for isn't known.
+    pub fn switch(&self) -> bool {
+        let alone = self.served.get() == self.heads.get() && self.refusal.borrow().is_none();
+        self.switched.set(alone);
+        alone
+    }
+
+    pub(super) fn has_switched(&self) -> bool {
+        self.switched.get()
     }
 
     /// Whether the next request has to be refused.

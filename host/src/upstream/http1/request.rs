@@ -66,7 +66,7 @@ pub(in crate::upstream) fn encode_trailers(trailers: &HeaderMap, out: &mut Vec<u
 
 fn framing(body: &Body) -> Framing {
     match body {
-        Body::Empty => Framing::None,
+        Body::Empty | Body::Switched(_) => Framing::None,
         Body::Full(bytes) if bytes.is_empty() => Framing::None,
         Body::Full(bytes) => Framing::Length(bytes.len() as u64),
         Body::Stream(stream) => match stream.size_hint().exact() {

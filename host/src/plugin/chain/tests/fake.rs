@@ -268,6 +268,7 @@ pub fn exchange(method: Method, fields: &[(&str, &str)]) -> Exchange {
         attributes: Vec::new(),
         states: Vec::new(),
         calls: Vec::new(),
+        websocket: false,
         deadline: None,
         trail: Default::default(),
     }

@@ -86,6 +86,7 @@ fn exchange() -> Box<Exchange> {
         attributes: Vec::new(),
         states: Vec::new(),
         calls: Vec::new(),
+        websocket: false,
         deadline: None,
         trail: Default::default(),
     })
