@@ -130,8 +130,6 @@ mod tests {
             let mut rest = [0; 2 + 3 + 4];
             client.read_exact(&mut rest).await.unwrap();
             assert_eq!(rest, *b"abcde\x88\x02\x03\xe9");
-            // Too late.
-            server.write_all(b"\x81\x01x").await.unwrap();
             client.write_all(b"bye").await.unwrap();
             drop(client);
             let mut last = Vec::new();
