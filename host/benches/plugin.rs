@@ -47,7 +47,8 @@ fn fresh_call(bencher: Bencher) {
 
 fn measure(bencher: Bencher, guest: &[u8], isolation: Isolation) {
     let cache = tempfile::tempdir().unwrap();
-    let options = Options { cache: cache.path().join("cache"), threads: 1, metrics: Metrics::new() };
+    let options =
+        Options { cache: cache.path().join("cache"), threads: 1, metrics: Metrics::new(), shares_state: false };
     let host = PluginHost::new(options).unwrap();
     let factory =
         host.configure(host.load(guest).unwrap(), &configured(isolation), &IdentityFields::default()).unwrap();

@@ -16,6 +16,7 @@ pub mod reload;
 pub mod route;
 pub mod server;
 pub mod snapshot;
+pub mod state;
 pub mod tcp;
 pub mod telemetry;
 pub mod tls;

@@ -8,6 +8,7 @@ mod destinations;
 mod entry;
 mod explain;
 mod failures;
+mod fleet;
 mod harness;
 mod hostile;
 mod monitoring;

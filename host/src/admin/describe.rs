@@ -6,13 +6,13 @@ use serde_json::{Map, Value, json};
 
 use super::Source;
 use crate::config::model::{
-    Balance, Cluster, Destination, Dns, HostPattern, Isolation, Match, OnError, Probe, Protocol, Route, ValuePattern,
+    Balance, Cluster, Destination, Dns, HostPattern, Isolation, Match, OnError, Probe, Protocol, Route, State, ValuePattern,
 };
 use crate::snapshot::Snapshot;
 use crate::snapshot::status::{CertificateStatus, Owner, PluginStatus, Status};
 use crate::telemetry::access::{is_secret_field, is_secret_parameter};
-use crate::telemetry::metrics::Reload;
 use crate::telemetry::metrics::dns::Reading;
+use crate::telemetry::metrics::{LinkState, Reload};
 use crate::telemetry::refusals::Refusal;
 use crate::telemetry::reloads::Record;
 use crate::upstream::{Endpoint, Why};
@@ -53,6 +53,21 @@ pub fn status<S: Source>(source: &S, snapshot: &Snapshot) -> Value {
             "needs_restart": status.configuration.needs_restart,
         },
         "refused_files": status.refused(),
+        "state": state(&config.state, source.telemetry().state().link()),
+    })
+}
+
+/// Where plugins' shared state is, and whether it can be had. A store that no plugin uses isn't connected to.
+fn state(configured: &State, link: Option<LinkState>) -> Value {
+    let State::Redis(redis) = configured else { return json!({ "backend": "memory" }) };
+    json!({
+        "backend": "redis",
+        "store": redis.address.to_string(),
+        "database": redis.database,
+        "on_error": redis.on_error.name(),
+        "up": link.as_ref().map(|link| link.away.is_none()),
+        "reason": link.as_ref().and_then(|link| link.away.as_deref()),
+        "since": link.map(|link| link.since.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()),
     })
 }
 

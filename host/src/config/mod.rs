@@ -13,6 +13,7 @@ pub mod model;
 mod network;
 mod pattern;
 mod problem;
+mod redis_url;
 mod resolve;
 mod schema;
 mod secrets;

@@ -6,6 +6,7 @@ mod address;
 mod cluster;
 mod discovery;
 mod place;
+mod state;
 mod tls;
 
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ pub use cluster::{
 };
 pub use discovery::{Dns, Family, Wanted};
 pub use place::Place;
+pub use state::{OnAway, Redis, RedisAddress, State};
 pub use tls::{CertificateFiles, Certificates, ClientCertificates, ClusterTls, Tls, Versions};
 
 /// One whole configuration.
@@ -39,6 +41,7 @@ pub struct Config {
     pub server: Server,
     pub identity: IdentityFields,
     pub plugins: PluginDirectory,
+    pub state: State,
     pub listeners: Vec<Listener>,
     pub plugin: Vec<Plugin>,
     pub routes: Vec<Route>,
@@ -139,6 +142,8 @@ pub struct Plugin {
     pub limits: Limits,
     pub isolation: Isolation,
     pub on_error: OnError,
+    /// Where its `kv` and `limiter` keep what they know; memory if it is granted neither.
+    pub state: State,
     /// Where it is written, for messages: `sluice.toml:12`.
     pub place: Place,
 }

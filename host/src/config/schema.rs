@@ -17,6 +17,7 @@ pub fn schema() -> Value {
             ("server", server()),
             ("identity", identity()),
             ("plugins", plugins()),
+            ("state", state()),
             ("listener", list(listener())),
             ("plugin", list(plugin())),
             ("route", list(route())),
@@ -82,6 +83,20 @@ fn plugins() -> Value {
         ("cache", text("Compiled code and last good versions; the gateway's own")),
     ];
     table(&[], &own)
+}
+
+fn state() -> Value {
+    let own = [
+        ("backend", choice(&["memory", "redis"])),
+        ("url", secret("Where Redis is: redis://USER:PASSWORD@HOST:PORT/DATABASE, or unix:///PATH")),
+        ("username", text("Whom to be there")),
+        ("password", secret("That user's, or the server's")),
+        ("database", number("Which of the server's databases")),
+        ("prefix", text("What all keys begin with")),
+        ("timeout", duration("For one operation")),
+        ("on_error", choice(&["local", "closed", "open"])),
+    ];
+    table(&["backend"], &own)
 }
 
 fn listener() -> Value {

@@ -120,7 +120,7 @@ impl Builder {
         metrics: Arc<Metrics>,
         prepare: impl FnOnce(&Config) -> Result<(), Vec<Problem>>,
     ) -> Result<(Self, Built), StartError> {
-        let (mut builder, config) = Self::open(path, metrics)?;
+        let (mut builder, config) = Self::open(path, metrics, true)?;
         builder.last_good = match LastGood::open(&config.plugins.cache) {
             Ok(last_good) => Some(last_good),
             Err(error) => {
@@ -144,19 +144,19 @@ impl Builder {
         Ok((builder, built))
     }
 
-    /// Read the configuration and start what plugins run on.
-    fn open(path: &Path, metrics: Arc<Metrics>) -> Result<(Self, Arc<Config>), StartError> {
+    /// Read the configuration and start what plugins run on. Only those that are to serve share their state.
+    fn open(path: &Path, metrics: Arc<Metrics>, serves: bool) -> Result<(Self, Arc<Config>), StartError> {
         let (read, problems) = read(path, None);
         let Some(config) = read.config.clone() else { return Err(problems.into()) };
-        let mut builder = Self::new(path, &config, metrics)?;
+        let mut builder = Self::new(path, &config, metrics, serves)?;
         builder.read = Some(read);
         Ok((builder, config))
     }
 
     /// With what plugins run on, and nothing built.
-    fn new(path: &Path, config: &Config, metrics: Arc<Metrics>) -> Result<Self, HostError> {
+    fn new(path: &Path, config: &Config, metrics: Arc<Metrics>, serves: bool) -> Result<Self, HostError> {
         let (cache, threads) = (config.plugins.cache.clone(), config.server.threads);
-        let host = PluginHost::new(Options { cache, threads, metrics: metrics.clone() })?;
+        let host = PluginHost::new(Options { cache, threads, metrics: metrics.clone(), shares_state: serves })?;
         Ok(Self {
             path: path.to_owned(),
             components: Components::new(host.clone()),

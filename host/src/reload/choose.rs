@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::components::{Components, Refusal};
 use super::lastgood::LastGood;
 use crate::config::Problem;
-use crate::config::model::{Balance, Config, Grants, Isolation, Limits, OnError, Plugin, Secret};
+use crate::config::model::{Balance, Config, Grants, Isolation, Limits, OnError, Plugin, Secret, State};
 use crate::plugin::wasm::{Component, ConfigureError, PluginHost};
 use crate::snapshot::{PluginEntry, Plugins, problem};
 
@@ -98,6 +98,7 @@ pub fn dropped_plugin(stem: &Arc<str>, directory: &Path) -> Plugin {
         limits: Limits::default(),
         isolation: Isolation::default(),
         on_error: OnError::default(),
+        state: State::Memory,
         place: directory.join(&component).display().to_string().into(),
         component,
     }

@@ -34,10 +34,12 @@ impl PluginEntry {
 
     /// Whether it was configured the same, wherever that was written.
     pub fn is_configured_as(&self, configured: &Plugin) -> bool {
-        let Plugin { name, component, config, has_config, grants, limits, isolation, on_error, place: _ } = configured;
+        let Plugin { name, component, config, has_config, grants, limits, isolation, on_error, state, place: _ } =
+            configured;
         let own = &self.configured;
         (name, component, config, has_config) == (&own.name, &own.component, &own.config, &own.has_config)
             && (grants, limits, isolation, on_error) == (&own.grants, &own.limits, &own.isolation, &own.on_error)
+            && *state == own.state
     }
 }
 

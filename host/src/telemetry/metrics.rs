@@ -10,6 +10,7 @@ mod families;
 mod own;
 mod reading;
 mod series;
+mod state;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -20,6 +21,7 @@ pub use exposition::Format;
 pub use own::{OwnError, Record};
 pub use reading::{Buckets, Classes, ClusterReading, Failure, ListenerReading, PluginReading, Traffic, bounds};
 use series::{Counter, Histogram, Series};
+pub use state::{LinkState, StateMetrics, StateReporter};
 
 use super::refusals::Refusals;
 use super::reloads::Reloads as ReloadRecords;
@@ -46,6 +48,7 @@ pub struct Metrics {
     refusals: Arc<Refusals>,
     reload_records: ReloadRecords,
     timeline: Timeline,
+    state: Arc<StateMetrics>,
     access_log_dropped: Arc<AtomicU64>,
 }
 
@@ -125,6 +128,11 @@ impl Metrics {
     /// The traffic of the last minutes.
     pub fn timeline(&self) -> &Timeline {
         &self.timeline
+    }
+
+    /// The store that plugins share.
+    pub fn state(&self) -> &Arc<StateMetrics> {
+        &self.state
     }
 
     /// Counts lines that the access log lost.

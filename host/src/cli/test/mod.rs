@@ -48,7 +48,7 @@ impl Tester {
         let mut bytes = Vec::new();
         let read = std::fs::File::open(file).and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes));
         read.map_err(|error| at(&format_args!("can't be read: {error}")))?;
-        let options = Options { cache: cache_directory(), threads: 1, metrics: Metrics::new() };
+        let options = Options { cache: cache_directory(), threads: 1, metrics: Metrics::new(), shares_state: false };
         let host = PluginHost::new(options).map_err(|error| error.to_string())?;
         let component = host.load(&bytes).map_err(|error| at(&error))?;
         let file = std::path::absolute(file).map_err(|error| at(&error))?;

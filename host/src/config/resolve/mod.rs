@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use names::Names;
 
 use super::files::absolute;
-use super::model::{Config, PluginDirectory};
+use super::model::{Config, PluginDirectory, RedisAddress, State};
 use super::problem::Problems;
 use super::written::{Protocol, Written};
 
@@ -42,6 +42,7 @@ impl<'a> Context<'a> {
 pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Problems) -> Config {
     let directory = absolute(&base.join(written.plugins.directory.as_deref().unwrap_or(Path::new("plugins"))));
     let cache = absolute(&base.join(written.plugins.cache.as_deref().unwrap_or(Path::new(".sluice-cache"))));
+    let state = state(&written.state, base);
     let misspelt = &written.misspelt;
     let listeners = written.listeners.iter().map(|listener| &listener.head);
     let clusters = written.clusters.iter().map(|cluster| &cluster.head);
@@ -78,6 +79,18 @@ pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Pro
             .iter()
             .filter_map(|cluster| cluster::resolve(cluster, written.server.zone.as_ref(), &context))
             .collect(),
-        plugin: written.plugin.iter().filter_map(|plugin| plugin::resolve(plugin, &context)).collect(),
+        plugin: written.plugin.iter().filter_map(|plugin| plugin::resolve(plugin, &state, &context)).collect(),
+        state,
     }
+}
+
+/// With the path of a socket made absolute.
+fn state(written: &State, base: &Path) -> State {
+    let mut state = written.clone();
+    if let State::Redis(redis) = &mut state
+        && let RedisAddress::Unix(path) = &mut std::sync::Arc::make_mut(redis).address
+    {
+        *path = absolute(&base.join(&*path));
+    }
+    state
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Context;
 use super::names::MOST_SUGGESTIONS;
-use crate::config::model::{Grants, Plugin};
+use crate::config::model::{Grants, Plugin, State};
 use crate::config::problem::{At, Fault, quote};
 use crate::config::suggest;
 use crate::config::written;
@@ -70,7 +70,7 @@ pub(super) fn named(name: &At<Arc<str>>, key: &str, context: &Context<'_>) -> Op
     None
 }
 
-pub(super) fn resolve(written: &written::Plugin, context: &Context<'_>) -> Option<Plugin> {
+pub(super) fn resolve(written: &written::Plugin, state: &State, context: &Context<'_>) -> Option<Plugin> {
     let key = format!("{}: grants", written.head.subject);
     let http_client = written.grants.http_client.as_ref().map(|clusters| {
         let mut names: Vec<Arc<str>> = Vec::with_capacity(clusters.len());
@@ -99,6 +99,7 @@ pub(super) fn resolve(written: &written::Plugin, context: &Context<'_>) -> Optio
         limits: written.limits.clone(),
         isolation: written.isolation,
         on_error: written.on_error,
+        state: if grants.kv || grants.limiter { state.clone() } else { State::Memory },
         place: written.head.place.to_string().into(),
     })
 }

@@ -9,6 +9,7 @@ mod plugins;
 mod reference;
 mod routes;
 mod schema;
+mod state;
 mod syntax;
 
 use super::*;

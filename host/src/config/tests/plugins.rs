@@ -39,7 +39,7 @@ fn everything_can_be_set() {
     assert!(plugin.has_config);
     let grants = &plugin.grants;
     assert!(grants.clock && grants.kv && grants.random && !grants.limiter && grants.metrics && grants.crypto);
-    assert_eq!(grants.http_client.as_deref().unwrap(), ["users".into()]);
+    assert_eq!(grants.http_client.as_deref().unwrap(), [Arc::<str>::from("users")]);
     assert_eq!((plugin.limits.memory, plugin.limits.time.as_millis(), plugin.limits.log), (8 << 20, 5, 100));
     assert_eq!((plugin.isolation, plugin.on_error), (Isolation::Request, OnError::Open));
 }

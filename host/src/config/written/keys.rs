@@ -19,8 +19,9 @@ macro_rules! tables {
 tables! {
     /// The top level.
     TOP {
-        "include", "admin", "access_log", "server", "identity", "plugins", "listener", "plugin", "route", "cluster",
-    } later { "state", "acme", "tracing" }
+        "include", "admin", "access_log", "server", "identity", "plugins", "state", "listener", "plugin", "route",
+        "cluster",
+    } later { "acme", "tracing" }
 
     /// `[admin]`
     ADMIN { "address", "hosts", "token" } later { "tls" }
@@ -39,6 +40,9 @@ tables! {
 
     /// `[plugins]`
     PLUGINS { "directory", "cache" } later {}
+
+    /// `[state]`
+    STATE { "backend", "url", "username", "password", "database", "prefix", "timeout", "on_error" } later { "tls" }
 
     /// `[[listener]]`
     LISTENER { "name", "address", "protocol", "cluster", "sni", "idle_timeout", "proxy_protocol", "tls" } later {}

@@ -17,6 +17,7 @@ mod plugin;
 mod resilience;
 mod route;
 mod server;
+mod state;
 mod tls;
 
 use std::sync::Arc;
@@ -32,7 +33,7 @@ pub(super) use tls::Tls;
 use super::document::Document;
 use super::entry::Entry;
 use super::files::Surroundings;
-use super::model::AccessLog;
+use super::model::{AccessLog, State};
 use super::problem::{At, Fault, Place, Problems};
 
 /// All files of a configuration, taken together.
@@ -43,6 +44,7 @@ pub(super) struct Written {
     pub server: Server,
     pub identity: Identity,
     pub plugins: Plugins,
+    pub state: State,
     pub listeners: Vec<Listener>,
     pub plugin: Vec<Plugin>,
     pub routes: Vec<Route>,
@@ -61,7 +63,7 @@ pub(super) struct Head {
 }
 
 /// What only the main file may have: there is one of each.
-const SINGLE: [&str; 6] = ["include", "admin", "access_log", "server", "identity", "plugins"];
+const SINGLE: [&str; 7] = ["include", "admin", "access_log", "server", "identity", "plugins", "state"];
 
 impl Written {
     /// Reads a file's tables. `include` is left to the caller.
@@ -73,6 +75,7 @@ impl Written {
             self.server = Server::read(&top);
             self.identity = Identity::read(&top);
             self.plugins = Plugins::read(&top);
+            self.state = state::read(&top, surroundings);
         } else {
             refuse_single(&top);
         }

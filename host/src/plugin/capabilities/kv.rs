@@ -1,5 +1,6 @@
 //! Small values that a plugin keeps in the gateway, for plugins with the grant `kv`. Each plugin has a
-//! store of its own, which all its instances on all threads share and which outlives reloads.
+//! store of its own, which all its instances on all threads share and which outlives reloads. Where state is shared
+//! by a fleet, [`super::shared`] stands before it.
 //!
 //! A store is bounded in bytes (`limits.kv`). When it is full, entries that weren't used for long make
 //! room: a few are looked at, and of those the one that was used longest ago goes. Entries whose time to
@@ -49,7 +50,7 @@ impl Store {
         Self { table: Table::new(), bytes: AtomicUsize::new(0), turn: AtomicUsize::new(0) }
     }
 
-    fn read(&self, key: &str, now: u64) -> Result<Option<Vec<u8>>, KvError> {
+    pub(super) fn read(&self, key: &str, now: u64) -> Result<Option<Vec<u8>>, KvError> {
         check_key(key)?;
         let mut shard = self.table.shard(key);
         Ok(shard.map.get_mut(key).filter(|entry| !entry.is_over(now)).map(|entry| {
@@ -58,31 +59,30 @@ impl Store {
         }))
     }
 
-    fn write(&self, key: String, value: Vec<u8>, ttl: Option<u64>, limit: usize, now: u64) -> Result<(), KvError> {
-        check_key(&key)?;
-        if value.len() > MAX_VALUE {
-            return Err(KvError::TooLarge(format!("the value has {} bytes; {MAX_VALUE} are the most", value.len())));
-        }
+    pub(super) fn write(
+        &self,
+        key: String,
+        value: Vec<u8>,
+        ttl: Option<u64>,
+        limit: usize,
+        now: u64,
+    ) -> Result<(), KvError> {
+        check_entry(&key, value.len(), limit)?;
         let entry = Entry { value, expires: expiry(ttl, now), used: now };
-        if size(&key, &entry) > limit {
-            return Err(KvError::TooLarge(format!(
-                "the entry doesn't fit into the store's {limit} bytes (`limits.kv`)"
-            )));
-        }
         self.put(key, entry, now);
         self.make_room(limit, now);
         Ok(())
     }
 
-    fn remove(&self, key: &str, now: u64) -> Result<bool, KvError> {
+    pub(super) fn remove(&self, key: &str, now: u64) -> Result<bool, KvError> {
         check_key(key)?;
         let Some(entry) = self.table.shard(key).map.swap_remove(key) else { return Ok(false) };
         self.bytes.fetch_sub(size(key, &entry), Relaxed);
         Ok(!entry.is_over(now))
     }
 
-    fn add(&self, key: String, by: i64, ttl: Option<u64>, limit: usize, now: u64) -> Result<i64, KvError> {
-        check_key(&key)?;
+    pub(super) fn add(&self, key: String, by: i64, ttl: Option<u64>, limit: usize, now: u64) -> Result<i64, KvError> {
+        check_counter(&key, limit)?;
         {
             let mut shard = self.table.shard(&key);
             if let Some(entry) = shard.map.get_mut(key.as_str()).filter(|entry| !entry.is_over(now)) {
@@ -93,11 +93,6 @@ impl Store {
                 return Ok(sum);
             }
             let entry = Entry { value: by.to_le_bytes().to_vec(), expires: expiry(ttl, now), used: now };
-            if size(&key, &entry) > limit {
-                return Err(KvError::TooLarge(format!(
-                    "a counter doesn't fit into the store's {limit} bytes (`limits.kv`)"
-                )));
-            }
             self.insert(&mut shard, key, entry, now);
         }
         self.make_room(limit, now);
@@ -148,11 +143,28 @@ impl Store {
     }
 }
 
-fn check_key(key: &str) -> Result<(), KvError> {
+pub(super) fn check_key(key: &str) -> Result<(), KvError> {
     if key.len() <= MAX_KEY {
         return Ok(());
     }
     Err(KvError::TooLarge(format!("the key has {} bytes; {MAX_KEY} are the most", key.len())))
+}
+
+/// Whether a value of so many bytes may be kept under `key` in a store of at most `limit` bytes.
+pub(super) fn check_entry(key: &str, length: usize, limit: usize) -> Result<(), KvError> {
+    check_key(key)?;
+    if length > MAX_VALUE {
+        return Err(KvError::TooLarge(format!("the value has {length} bytes; {MAX_VALUE} are the most")));
+    }
+    if key.len() + length + OVERHEAD > limit {
+        return Err(KvError::TooLarge(format!("the entry doesn't fit into the store's {limit} bytes (`limits.kv`)")));
+    }
+    Ok(())
+}
+
+/// The same for a counter.
+pub(super) fn check_counter(key: &str, limit: usize) -> Result<(), KvError> {
+    check_entry(key, size_of::<i64>(), limit)
 }
 
 fn expiry(ttl_ms: Option<u64>, now: u64) -> Option<u64> {

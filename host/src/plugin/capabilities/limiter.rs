@@ -1,5 +1,6 @@
 //! Rate limits by the generic cell rate algorithm (GCRA), for plugins with the grant `limiter`. Each
-//! plugin has a limiter of its own, which all its instances share and which outlives reloads.
+//! plugin has a limiter of its own, which all its instances share and which outlives reloads. Where state is shared by
+//! a fleet, [`super::shared`] stands before it.
 //!
 //! A key's state is one number, its *theoretical arrival time*: the moment when all of its tokens will be
 //! back. Arithmetic is in whole 2⁻³² nanoseconds, rounded so that never too much is admitted, and all
@@ -38,7 +39,7 @@ impl Limiter {
     }
 
     /// Take `cost` tokens of `key`, or none.
-    fn take_at(&self, key: &str, limit: Limit, cost: u64, now: u64) -> Result<Outcome, String> {
+    pub(super) fn take_at(&self, key: &str, limit: Limit, cost: u64, now: u64) -> Result<Outcome, String> {
         check(key, limit, cost)?;
         let now = Fine::from(now) * NANO;
         let mut shard = self.keys.shard(key);
@@ -85,7 +86,7 @@ fn millis(span: Fine) -> u64 {
     u64::try_from(span.div_ceil(MILLI)).unwrap_or(u64::MAX)
 }
 
-fn check(key: &str, limit: Limit, cost: u64) -> Result<(), String> {
+pub(super) fn check(key: &str, limit: Limit, cost: u64) -> Result<(), String> {
     if key.len() > MAX_KEY {
         return Err(format!("the key has {} bytes; {MAX_KEY} are the most", key.len()));
     }

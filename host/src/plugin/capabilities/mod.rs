@@ -11,5 +11,6 @@ pub(crate) mod limiter;
 pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod random;
+pub(crate) mod shared;
 mod table;
 pub(crate) mod wasi;

@@ -21,7 +21,7 @@ use super::linker;
 /// Compiles components, each only once while it is in use.
 pub(crate) struct Compiler {
     engine: Engine,
-    linker: wasmtime::component::Linker<Guest>,
+    linkers: linker::Linkers,
     cache: Cache,
     workers: rayon::ThreadPool,
     /// By digest of the file.
@@ -32,7 +32,7 @@ pub(crate) struct Compiler {
 
 impl Compiler {
     pub(crate) fn new(engine: Engine, cache: Cache) -> Result<Self, HostError> {
-        let linker = linker::build(&engine).map_err(|error| HostError::Engine(format!("{error:#}")))?;
+        let linkers = linker::build(&engine).map_err(|error| HostError::Engine(format!("{error:#}")))?;
         let workers = rayon::ThreadPoolBuilder::new()
             .thread_name(|index| format!("sluice-compile-{index}"))
             // Requests go first. If the system doesn't allow it, compiling is merely less polite.
@@ -41,7 +41,7 @@ impl Compiler {
             })
             .build()
             .map_err(|error| HostError::Engine(format!("can't start the compiler's threads: {error}")))?;
-        Ok(Self { engine, linker, cache, workers, known: Mutex::default(), busy: Mutex::default() })
+        Ok(Self { engine, linkers, cache, workers, known: Mutex::default(), busy: Mutex::default() })
     }
 
     /// Check and compile a file. Takes its time: call it on a thread that may block.
@@ -77,7 +77,8 @@ impl Compiler {
                 compiled
             }
         };
-        let component = Arc::new(Component::new(inspection, self.link(&compiled)?));
+        let (own, shared) = self.link(&compiled)?;
+        let component = Arc::new(Component::new(inspection, own, shared));
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, component| component.strong_count() > 0);
         known.insert(digest, Arc::downgrade(&component));
@@ -95,11 +96,15 @@ impl Compiler {
             .map_err(|error| LoadError::Compile(format!("{error:#}")))
     }
 
-    fn link(&self, compiled: &wasmtime::component::Component) -> Result<InstancePre<Guest>, LoadError> {
+    fn link(
+        &self,
+        compiled: &wasmtime::component::Component,
+    ) -> Result<(InstancePre<Guest>, InstancePre<Guest>), LoadError> {
         let fits = |error: wasmtime::Error| LoadError::Interface(format!("{error:#}"));
         // The image that instances start from is made here and not when a first request waits for it.
         compiled.initialize_copy_on_write_image().map_err(fits)?;
-        self.linker.instantiate_pre(compiled).map_err(fits)
+        let own = self.linkers.own.instantiate_pre(compiled).map_err(fits)?;
+        Ok((own, self.linkers.shared.instantiate_pre(compiled).map_err(fits)?))
     }
 }
 

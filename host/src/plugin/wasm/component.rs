@@ -13,14 +13,15 @@ use super::lift::{Authentication, Authorization, Verdict};
 /// A component that loads.
 pub struct Component {
     inspection: Inspection,
-    pre: InstancePre<Guest>,
+    own: InstancePre<Guest>,
+    shared: InstancePre<Guest>,
     exports: Exports,
 }
 
 impl Component {
-    pub(crate) fn new(inspection: Inspection, pre: InstancePre<Guest>) -> Self {
-        let exports = Exports::find(pre.component());
-        Self { inspection, pre, exports }
+    pub(crate) fn new(inspection: Inspection, own: InstancePre<Guest>, shared: InstancePre<Guest>) -> Self {
+        let exports = Exports::find(own.component());
+        Self { inspection, own, shared, exports }
     }
 
     /// What it is and has.
@@ -28,8 +29,9 @@ impl Component {
         &self.inspection
     }
 
-    pub(crate) fn pre(&self) -> &InstancePre<Guest> {
-        &self.pre
+    /// Ready to be instantiated, for a plugin whose state is `shared` by a fleet or isn't.
+    pub(crate) fn pre(&self, shared: bool) -> &InstancePre<Guest> {
+        if shared { &self.shared } else { &self.own }
     }
 
     pub(crate) fn exports(&self) -> &Exports {

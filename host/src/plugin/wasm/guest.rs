@@ -12,7 +12,7 @@ use wasmtime::{ResourceLimiter, UpdateDeadline};
 use super::meter::Meter;
 use super::pick::Pick;
 use crate::config::model::{Grants, IdentityFields, Limits};
-use crate::plugin::capabilities::{kv, limiter, log, wasi};
+use crate::plugin::capabilities::{kv, limiter, log, shared, wasi};
 use crate::plugin::exchange::Exchange;
 use crate::plugin::http_client::HttpClient;
 use crate::telemetry::metrics::{InstanceLife, PluginMetrics};
@@ -26,6 +26,8 @@ pub(crate) struct Lent {
     pub(crate) identity: IdentityFields,
     pub(crate) kv: Arc<kv::Store>,
     pub(crate) limiter: Arc<limiter::Limiter>,
+    /// What stands before these two where a fleet shares its state.
+    pub(crate) shared: Option<Arc<shared::Shared>>,
     pub(crate) metrics: Arc<PluginMetrics>,
     /// Where the monotonic clocks start.
     pub(crate) origin: Instant,
@@ -152,6 +154,11 @@ impl Guest {
         } else {
             Ok(UpdateDeadline::Continue(1))
         }
+    }
+
+    /// Whether whoever made the current call can wait for it.
+    pub(crate) fn can_wait(&self) -> bool {
+        self.time.yields
     }
 
     /// The exchange of the current call, if there is one.

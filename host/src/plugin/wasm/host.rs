@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use super::cache::Cache;
@@ -13,9 +13,10 @@ use super::error::{ConfigureError, HostError, LoadError};
 use super::factory::Factory;
 use super::guest::Lent;
 use super::unavailable::Unavailable;
-use crate::config::model::{IdentityFields, Plugin};
-use crate::plugin::capabilities::{kv, limiter};
+use crate::config::model::{IdentityFields, Plugin, Redis, State};
+use crate::plugin::capabilities::{kv, limiter, shared};
 use crate::plugin::role::PluginFactory;
+use crate::state::Remote;
 use crate::telemetry::metrics::Metrics;
 
 /// What a plugin host is made with.
@@ -26,6 +27,9 @@ pub struct Options {
     /// The data threads, over which each plugin's `limits.instances` is spread. At least 1.
     pub threads: usize,
     pub metrics: Arc<Metrics>,
+    /// Let plugins share their state as they are configured to; else each has this gateway's memory, for those who only
+    /// look and mustn't count.
+    pub shares_state: bool,
 }
 
 /// Loads components and makes plugins of them. One for a gateway; its engine lives as long as any plugin.
@@ -33,6 +37,9 @@ pub struct PluginHost {
     compiler: Compiler,
     threads: usize,
     metrics: Arc<Metrics>,
+    shares_state: bool,
+    /// The shared store that was configured last, as long as a plugin uses it.
+    remote: Mutex<Weak<Remote>>,
     /// By plugin name: what outlives reloads.
     kept: Mutex<HashMap<Arc<str>, Kept>>,
     /// Where all plugins' monotonic clocks start.
@@ -58,6 +65,8 @@ impl PluginHost {
             compiler,
             threads: options.threads.max(1),
             metrics: options.metrics,
+            shares_state: options.shares_state,
+            remote: Mutex::default(),
             kept: Mutex::default(),
             origin: Instant::now(),
         }))
@@ -85,6 +94,10 @@ impl PluginHost {
     ) -> Result<Arc<dyn PluginFactory>, ConfigureError> {
         let kept = self.kept(&plugin.name);
         let metrics = self.metrics.plugin(&plugin.name);
+        let shared = match &plugin.state {
+            State::Redis(redis) if self.shares_state => Some(self.remote(redis)?),
+            _ => None,
+        };
         let lent = Lent {
             name: plugin.name.clone(),
             grants: plugin.grants.clone(),
@@ -92,6 +105,7 @@ impl PluginHost {
             identity: identity.clone(),
             kv: kept.kv,
             limiter: kept.limiter,
+            shared: shared.map(|remote| Arc::new(shared::Shared::new(remote, &plugin.name))),
             metrics: metrics.clone(),
             origin: self.origin,
         };
@@ -108,6 +122,18 @@ impl PluginHost {
             on_error: plugin.on_error,
             metrics: self.metrics.plugin(&plugin.name),
         })
+    }
+
+    /// The store with these settings.
+    fn remote(&self, settings: &Arc<Redis>) -> Result<Arc<Remote>, ConfigureError> {
+        let mut known = self.remote.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(remote) = known.upgrade().filter(|remote| remote.settings() == settings) {
+            return Ok(remote);
+        }
+        let remote = Remote::start(settings, self.metrics.state())
+            .map_err(|error| ConfigureError::Failed(format!("the shared store has no thread: {error}")))?;
+        *known = Arc::downgrade(&remote);
+        Ok(remote)
     }
 
     #[cfg(test)]

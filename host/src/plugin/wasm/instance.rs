@@ -62,7 +62,7 @@ impl Instance {
         time: Time,
     ) -> Result<Box<Self>, StartError> {
         let limits = lent.limits.clone();
-        let pre = component.pre();
+        let pre = component.pre(lent.shared.is_some());
         let mut store = Store::new(pre.engine(), Guest::new(lent, client));
         store.limiter(|guest| &mut guest.memory);
         store.epoch_deadline_callback(|mut context| context.data_mut().tick());

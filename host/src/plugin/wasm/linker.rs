@@ -6,9 +6,23 @@ use wasmtime::component::{HasSelf, Linker};
 
 use super::bindings::{clock, crypto, endpoints, http_client, kv, limiter, log, metrics, random, types};
 use super::guest::Guest;
-use crate::plugin::capabilities::wasi;
+use crate::plugin::capabilities::{shared, wasi};
 
-pub(crate) fn build(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
+/// For plugins whose state is this gateway's own, and for those whose state a fleet shares: the former never have the
+/// trouble of calls that may wait.
+pub(crate) struct Linkers {
+    pub(crate) own: Linker<Guest>,
+    pub(crate) shared: Linker<Guest>,
+}
+
+pub(crate) fn build(engine: &Engine) -> wasmtime::Result<Linkers> {
+    let own = own(engine)?;
+    let mut shared = own.clone();
+    shared::link(&mut shared)?;
+    Ok(Linkers { own, shared })
+}
+
+fn own(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     types::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     endpoints::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;

@@ -27,7 +27,7 @@ impl Builder {
             (Err(problems), Some(part)) => (Arc::new(part), problems),
             (Err(problems), None) => return Err(problems.into()),
         };
-        let mut builder = Self::new(path, &config, Metrics::new())?;
+        let mut builder = Self::new(path, &config, Metrics::new(), false)?;
         builder.refresh(&[&config], &BTreeSet::new());
         let (status, mut others) = builder.check_components(&config);
         others.extend(builder.certificates.choose(&config).err().into_iter().flatten());
@@ -45,7 +45,7 @@ impl Builder {
     /// # Errors
     /// What keeps it from being built.
     pub fn preview(path: &Path, metrics: Arc<Metrics>) -> Result<(Self, Snapshot), StartError> {
-        let (mut builder, config) = Self::open(path, metrics)?;
+        let (mut builder, config) = Self::open(path, metrics, false)?;
         builder.refresh(&[&config], &BTreeSet::new());
         let assembled = builder.assemble(&config)?;
         Ok((builder, assembled.snapshot))

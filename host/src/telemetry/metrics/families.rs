@@ -50,6 +50,7 @@ impl Families {
         families.dns(metrics);
         families.endpoints(endpoints);
         families.components(components);
+        families.state(metrics);
         families.process(metrics);
         families.own(metrics);
         families
@@ -281,6 +282,31 @@ impl Families {
         };
         let samples = components.iter().map(sample).collect();
         self.add("sluice_plugin_info", "The component that serves as a plugin", None, Samples::Gauge(samples));
+    }
+
+    /// Nothing, where no store is shared.
+    fn state(&mut self, metrics: &Metrics) {
+        let Some(link) = metrics.state.link() else { return };
+        let (mut operations, mut durations) = (Vec::new(), Vec::new());
+        for ((operation, outcome), histogram) in metrics.state.operations.iter() {
+            let labels: Labels =
+                vec![("operation".into(), operation.to_owned()), ("outcome".into(), outcome.to_owned())];
+            let read = histogram.read();
+            operations.push((labels.clone(), Number::Count(read.count)));
+            durations.push((labels, read));
+        }
+        let help = "Operations on the shared store that ended";
+        self.add("sluice_state_operations", help, None, Samples::Counter(operations));
+        let help = "Time of one operation on the shared store";
+        self.add("sluice_state_operation_duration", help, Some(Unit::Seconds), Samples::Histogram(durations));
+        let without = metrics.state.without.iter();
+        let without =
+            without.map(|(done, counter)| (vec![("on_error".into(), done.to_owned())], Number::Count(counter.value())));
+        let help = "Calls of kv and limiter that were served without the shared store";
+        self.add("sluice_state_without_store", help, None, Samples::Counter(without.collect()));
+        let up = Number::Count(u64::from(link.away.is_none()));
+        let samples = Samples::Gauge(vec![(vec![("store".into(), link.address.to_string())], up)]);
+        self.add("sluice_state_up", "Whether the shared store answers", None, samples);
     }
 
     fn process(&mut self, metrics: &Metrics) {

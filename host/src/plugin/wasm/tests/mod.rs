@@ -17,7 +17,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::{ConfigureError, Options, PluginHost};
-use crate::config::model::{Grants, IdentityFields, Isolation, Limits, OnError, Plugin as Configured, Secret};
+use crate::config::model::{Grants, IdentityFields, Isolation, Limits, OnError, Plugin as Configured, Secret, State};
 use crate::plugin::exchange::{Exchange, Origin, RequestHead, ResponseHead};
 use crate::plugin::http_client::{ClientError, HttpClient, Sending};
 use crate::plugin::role::{Lease, Plugin, PluginError, PluginFactory};
@@ -28,7 +28,8 @@ fn host() -> &'static Arc<PluginHost> {
     static HOST: OnceLock<(tempfile::TempDir, Arc<PluginHost>)> = OnceLock::new();
     let make = || {
         let directory = tempfile::tempdir().unwrap();
-        let options = Options { cache: directory.path().join("cache"), threads: 1, metrics: Metrics::new() };
+        let options =
+            Options { cache: directory.path().join("cache"), threads: 1, metrics: Metrics::new(), shares_state: true };
         let host = PluginHost::new(options).unwrap();
         (directory, host)
     };
@@ -46,6 +47,7 @@ fn configured(name: &str) -> Configured {
         limits: Limits { time: Duration::from_secs(5), configure: Duration::from_secs(5), ..Limits::default() },
         isolation: Isolation::Pooled,
         on_error: OnError::Closed,
+        state: State::Memory,
         place: "test.toml:1".into(),
     }
 }
