@@ -10,7 +10,7 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use sluice::config::model::{Grants, IdentityFields, Isolation, Limits, OnError, Plugin as Configured, Secret};
+use sluice::config::model::{Grants, IdentityFields, Isolation, Limits, OnError, Plugin as Configured, Secret, State};
 use sluice::plugin::exchange::{Exchange, RequestHead};
 use sluice::plugin::http_client::{ClientError, HttpClient, Sending};
 use sluice::plugin::role::{Lease, Plugin};
@@ -76,6 +76,7 @@ fn configured(isolation: Isolation) -> Configured {
         limits: Limits::default(),
         isolation,
         on_error: OnError::Closed,
+        state: State::Memory,
         place: "bench".into(),
     }
 }

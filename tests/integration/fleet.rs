@@ -105,11 +105,10 @@ async fn a_fleet_whose_store_dies_under_load_answers_every_request() {
     let fleet = fleet(&server, "on_error = \"local\"").await;
     let asking = ask(&fleet, "red", 4 * LIMIT, 200);
     let killing = async {
-        let seen = || server.ask(&["DBSIZE"]).parse::<usize>().unwrap_or_default();
         // Once some have been counted.
         soon(async {
-            while seen() < 2 {
-                tokio::task::yield_now().await
+            while server.ask(&["DBSIZE"]) == "0" {
+                tokio::task::yield_now().await;
             }
         })
         .await;
@@ -164,7 +163,8 @@ async fn a_reload_moves_the_state() {
     site.gateway.reload().await;
     assert_eq!(shown(&site).await["backend"], "redis");
     assert_eq!(ask(std::slice::from_ref(&site), "red", LIMIT + 1, 200).await, [LIMIT]);
-    assert_eq!(server.ask(&["EXISTS", "blue:limiter:limit:red"]), "1");
+    let key = server.ask(&["KEYS", "*limiter:limit*"]);
+    assert!(key.starts_with("blue:limiter:limit:"), "{key}");
     // What it counted itself is still there.
     site.files.configure(&text("", &upstream));
     site.gateway.reload().await;
