@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::Source;
 use crate::config::model::{
-    Balance, Cluster, Destination, Dns, HostPattern, Isolation, Match, OnError, Probe, Protocol, Route, State, ValuePattern,
+    Balance, Cluster, Destination, Dns, HostPattern, Isolation, Match, OnError, Probe, Protocol, Route, State,
+    ValuePattern,
 };
 use crate::snapshot::Snapshot;
 use crate::snapshot::status::{CertificateStatus, Owner, PluginStatus, Status};
