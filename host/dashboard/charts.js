@@ -91,7 +91,7 @@ function options(chart, width, known) {
     value: (_, __, ___, index) => (index === null ? '' : chart.unit(known.current[key][index] ?? NaN)),
   });
   return {
-    width, height: HEIGHT, padding: [8, 8, 0, 0],
+    width, height: HEIGHT, padding: [8, 26, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, sync: { key: 'sluice' }, points: { size: 6 } },
     legend: { show: true, live: true },
     scales: {
@@ -99,7 +99,7 @@ function options(chart, width, known) {
       y: chart.log ? { distr: 3, log: 10, range: decades } : { range: (_, __, max) => [0, Math.max((max ?? 0) * 1.1, chart.range?.[1] ?? 1)] },
     },
     axes: [
-      { ...axis, space: 70, values: (_, splits) => splits.map((at) => new Date(at * 1000).toLocaleTimeString('en-GB')) },
+      { ...axis, size: 32, space: 70, values: (_, splits) => splits.map((at) => new Date(at * 1000).toLocaleTimeString('en-GB')) },
       { ...axis, size: 58, space: 36, values: (_, splits) => splits.map((value) => (value === null || (chart.log && !isDecade(value)) ? '' : chart.unit(value))) },
     ],
     series: [{ label: 'Time', value: (_, at) => (at ? new Date(at * 1000).toLocaleTimeString('en-GB') : '') }, ...chart.lines.map(drawn)],

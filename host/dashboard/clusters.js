@@ -43,7 +43,7 @@ function Cluster({ cluster, configured, tries = {}, before = {}, seconds }) {
   const failed = sum(totals.filter((row) => row[0] !== 'ok').map((row) => row[2]));
   const check = configured?.health_check;
   return html`<li class="card cluster" data-cluster=${cluster.name}>
-    <div class="card-head"><h3>${cluster.name}</h3><span class="sub">${policy}${check ? ` · checks ${check.path}` : ' · no health check'}</span></div>
+    <div class="card-head"><h3>${cluster.name}</h3><span class="sub">${policy}${check ? ` · checks ${check.path ?? `by ${check.protocol}`}` : ' · no health check'}</span></div>
     <p class="sub">${seconds > 0 ? rate(lately / seconds) : '–'} requests/s${lately > 0 ? ` · ${percent(failed / lately)} failed` : ''}</p>
     <ul class="endpoints">${cluster.endpoints.map((endpoint) => html`<${Endpoint} key=${endpoint.address} cluster=${cluster} endpoint=${endpoint} />`)}</ul>
     ${totals.length > 0 && html`<p class="tags">${totals.map(([outcome, number]) => html`<span class=${`tag ${outcome === 'ok' ? '' : 'bad'}`} data-try=${outcome} data-value=${number}>${outcome} ${count(number)}</span>`)}</p>`}

@@ -10,6 +10,8 @@ export function setToken(text) {
   else sessionStorage.removeItem(KEY);
 }
 
+export const hasToken = () => token !== '';
+
 function headers(more) {
   return token ? { ...more, Authorization: `Bearer ${token}` } : more;
 }

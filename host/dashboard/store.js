@@ -1,6 +1,6 @@
 // What the page knows, kept up by the stream of events. Views read it and are told when it changes.
 
-import { Unauthorized, read, setToken } from './session.js';
+import { Unauthorized, hasToken, read, setToken } from './session.js';
 
 /** Numbers kept for rates: the last half minute. */
 const WINDOW = 31;
@@ -87,6 +87,8 @@ export async function run() {
       update({ connection: 'lost' });
     } catch (error) {
       if (error instanceof Unauthorized) {
+        if (hasToken()) say('The gateway doesn’t take this token', true);
+        setToken('');
         update({ connection: 'locked' });
         await new Promise((resolve) => { unlock = resolve; });
         continue;

@@ -94,6 +94,7 @@ try {
   await step('without the token it shows nothing', async () => {
     await page.getByRole('heading', { name: 'This gateway asks for a token' }).waitFor();
     await unlock(page, 'wrong');
+    await page.getByRole('status').getByText('doesn’t take this token').waitFor();
     await page.getByRole('heading', { name: 'This gateway asks for a token' }).waitFor();
     assert.equal(await page.locator('#flow').count(), 0);
     await unlock(page, TOKEN);
@@ -202,6 +203,21 @@ try {
     await unlock(phone, TOKEN);
     await phone.locator('#flow').waitFor();
     await look(phone, 'phone');
+  });
+
+  await step('without a token in the configuration it changes nothing', async () => {
+    const file = path.join(FILES, 'sluice.toml');
+    fs.writeFileSync(`${file}.part`, fs.readFileSync(file, 'utf8').replace(/^token = .*\n/m, ''));
+    fs.renameSync(`${file}.part`, file);
+    // Those who read already are told, and then it holds for new ones.
+    await page.getByText('Read-only').waitFor();
+    const phone = await open({ viewport: { width: 390, height: 844 }, colorScheme: 'dark', hasTouch: true, isMobile: true });
+    await phone.getByText('Read-only').waitFor();
+    for (const each of [page, phone]) {
+      assert.ok(await each.locator('#reload').isDisabled() && await each.locator('#log-level').isDisabled());
+      assert.ok(await each.locator(`[data-endpoint="${FIRST}"] button`).isDisabled());
+    }
+    await look(phone, 'read-only');
   });
 
   assert.deepEqual(complaints, [], 'the browser complains');

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::client::Client;
-use crate::harness::site::{Files, Site, TOKEN, cluster, route};
+use crate::harness::site::{Files, Site, TOKEN, cluster, replace, route};
+use crate::harness::soon;
 use crate::harness::upstream::Upstream;
 
 /// The data of the next event of that name. Each comes as a chunk of its own.
@@ -66,6 +67,19 @@ async fn events_tell_what_metrics_tell_as_it_happens() {
     assert_eq!(config["routes"].as_array().unwrap().len(), 2);
     let reload = &event(&mut stream, "reloads").await["reloads"][0];
     assert_eq!((&reload["outcome"], &reload["changes"]), (&json!("published"), &json!(["route added: more"])));
+}
+
+#[tokio::test]
+async fn who_reads_events_has_to_ask_again_when_the_token_is_another() {
+    let site = Files::new().start("[[route]]\nname = \"r\"\nrespond = { status = 200 }\n").await;
+    let mut stream = listen(&site).await;
+    event(&mut stream, "numbers").await;
+    let path = site.files.path("sluice.toml");
+    let changed = std::fs::read_to_string(&path).unwrap().replace(TOKEN, "another");
+    replace(&path, changed.as_bytes());
+    site.gateway.reload().await;
+    soon(async { while stream.chunk().await.is_some() {} }).await;
+    assert_eq!(site.admin("GET", "/api/v1/events").await.status, 401);
 }
 
 #[tokio::test]

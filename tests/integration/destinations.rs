@@ -84,12 +84,17 @@ respond = { status = 203, headers = { content-type = "text/plain" }, body = "Use
 #[tokio::test]
 async fn the_admin_api_tells_and_answers_only_to_its_own_names() {
     let upstream = Upstream::fixed("hello").await;
-    let site = Files::new().start(&[route("up", "/*", &[]), cluster("up", &[upstream.address])].concat()).await;
+    let check = "health_check = { protocol = \"tcp\" }\n".to_owned();
+    let site = Files::new().start(&[route("up", "/*", &[]), cluster("up", &[upstream.address]), check].concat()).await;
     assert_eq!(site.get("/").await.status, 200);
     for path in ["/healthz", "/readyz", "/metrics", "/api/v1/routes", "/api/v1/plugins", "/api/v1/clusters"] {
         assert_eq!(site.admin("GET", path).await.status, 200, "{path}");
     }
-    assert!(site.admin("GET", "/api/v1/clusters").await.text().contains(&upstream.address.to_string()));
+    let clusters = site.admin("GET", "/api/v1/clusters").await.text();
+    assert!(
+        clusters.contains(&upstream.address.to_string()) && clusters.contains("\"protocol\": \"tcp\""),
+        "{clusters}"
+    );
     assert!(site.admin("GET", "/metrics").await.text().contains("route=\"up\""));
     let address = site.gateway.admin_address().unwrap();
     for host in ["evil.example", &format!("evil.example:{}", address.port())] {

@@ -52,7 +52,7 @@ pub async fn answer<S: Source>(
     }
     if path == "/api/v1/events" && head.method == Method::GET {
         streams.set(true);
-        return events::stream(source, viewers);
+        return events::stream(source, viewers, admin.cloned());
     }
     let answer = look(&**source, &snapshot, path, &head.headers);
     if head.method == Method::HEAD { answer.map(|_| http_body_util::Empty::new().boxed_unsync()) } else { answer }

@@ -288,13 +288,15 @@ pub fn clusters(snapshot: &Snapshot) -> Value {
                 Balance::Plugin(name) => json!({ "plugin": &**name }),
                 built_in => Value::from(built_in.name()),
             },
-            "health_check": config.health_check.as_ref().map(|check| json!({
-                "path": match &check.probe {
-                    Probe::Http { path, .. } => Some(path),
-                    Probe::Tcp | Probe::Grpc { .. } => None,
-                },
-                "interval_ms": u64::try_from(check.interval.as_millis()).unwrap_or(u64::MAX),
-            })),
+            "health_check": config.health_check.as_ref().map(|check| {
+                let (protocol, path) = match &check.probe {
+                    Probe::Http { path, .. } => ("http", Some(path)),
+                    Probe::Tcp => ("tcp", None),
+                    Probe::Grpc { .. } => ("grpc", None),
+                };
+                let interval = u64::try_from(check.interval.as_millis()).unwrap_or(u64::MAX);
+                json!({ "protocol": protocol, "path": path, "interval_ms": interval })
+            }),
             "discovery": config.discovery.as_ref().map(|dns| discovery(dns, &cluster.metrics().dns().read())),
             "endpoints": endpoints.collect::<Vec<_>>(),
         })

@@ -19,6 +19,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::answer::{self, Answer, problem};
 use super::{Source, describe, numbers};
+use crate::config::model::Admin;
 
 /// Readers at a time.
 const MOST_VIEWERS: usize = 32;
@@ -52,16 +53,16 @@ impl Drop for Viewer {
     }
 }
 
-/// The answer that doesn't end.
-pub fn stream<S: Source>(source: &Arc<S>, viewers: &Viewers) -> Answer {
+/// The answer that doesn't end, for somebody who was let in by `admin`.
+pub fn stream<S: Source>(source: &Arc<S>, viewers: &Viewers, admin: Option<Admin>) -> Answer {
     let Some(viewer) = viewers.enter() else {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "too many read the events already; close a dashboard");
     };
     let (sender, receiver) = mpsc::channel(QUEUE);
     let source = source.clone();
     tokio::task::spawn_local(async move {
-        // It ends when the reader has gone.
-        let _ = feed(&*source, &sender).await;
+        // It ends when the reader has gone, or isn't let in any more.
+        let _ = feed(&*source, admin, &sender).await;
         drop(viewer);
     });
     let mut answer = answer::of(StatusCode::OK, "text/event-stream", Events(receiver).boxed_unsync());
@@ -73,7 +74,7 @@ pub fn stream<S: Source>(source: &Arc<S>, viewers: &Viewers) -> Answer {
 /// Why no more is sent: the reader has gone, or has fallen behind.
 struct Gone;
 
-async fn feed<S: Source>(source: &S, to: &mpsc::Sender<Bytes>) -> Result<(), Gone> {
+async fn feed<S: Source>(source: &S, admin: Option<Admin>, to: &mpsc::Sender<Bytes>) -> Result<(), Gone> {
     let metrics = source.telemetry();
     send(to, "history", &numbers::history(&metrics.timeline().points())).await?;
     let (mut refusals, mut reloads) = (0, 0);
@@ -83,6 +84,10 @@ async fn feed<S: Source>(source: &S, to: &mpsc::Sender<Bytes>) -> Result<(), Gon
     loop {
         ticks.tick().await;
         let Some(snapshot) = source.snapshot() else { return Ok(()) };
+        // Whoever reads was let in by other rules, and has to ask again.
+        if snapshot.config().admin != admin {
+            return Ok(());
+        }
         let state = (Arc::as_ptr(&snapshot), source.status());
         let is_new = shown.as_ref().is_none_or(|(before, status)| *before != state.0 || !Arc::ptr_eq(status, &state.1));
         if is_new {
