@@ -1,8 +1,8 @@
 //! `sluice check`: everything that is wrong at once, each with its place and a remedy; exit code 1.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::harness::components::{program, root};
+use crate::harness::components::{plugin, program, root};
 use crate::harness::site::Files;
 
 /// The exit code of `sluice check` and what was said on standard error, without the directory.
@@ -146,4 +146,12 @@ async fn the_address_of_a_gateway_that_runs_is_no_mistake_in_its_configuration()
     files.write("sluice.toml", &own);
     let (code, said) = check(&files);
     assert_eq!((code, &*said), (Some(0), ""));
+}
+
+#[test]
+fn who_has_read_enough_may_go() {
+    let mut inspect = Command::new(program());
+    let mut child = inspect.args(["plugin", "inspect"]).arg(plugin("api-key")).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
 }

@@ -6,23 +6,22 @@ use std::process::ExitCode;
 use sluice::reload::{Builder, StartError};
 use sluice::snapshot::status::State;
 
-use super::fail;
+use super::{fail, print};
 
 pub fn check(path: &Path) -> ExitCode {
     match Builder::check(path) {
         Ok((config, status)) => {
             let used = status.plugins.iter().filter(|plugin| plugin.state == State::Serving).count();
             let unused = status.plugins.len() - used;
-            println!(
-                "{}: ok: {}, {}, {}, {}{}",
+            print(&format!(
+                "{}: ok: {}, {}, {}, {}{}\n",
                 path.display(),
                 count(config.listeners.len(), "listener"),
                 count(config.routes.len(), "route"),
                 count(config.clusters.len(), "cluster"),
                 count(used, "plugin"),
                 if unused == 0 { String::new() } else { format!(" ({unused} more that nothing names)") },
-            );
-            ExitCode::SUCCESS
+            ))
         }
         Err(StartError::Problems(problems)) => {
             for problem in &problems {

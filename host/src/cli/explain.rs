@@ -12,7 +12,7 @@ use sluice::gateway::{Explanation, Options, Question, explain_request};
 use sluice::proxy::{Edit, End};
 use sluice::route::{Verdict, by_rank};
 
-use super::fail;
+use super::{fail, print};
 
 /// Routes that don't serve and are told of.
 const MOST_ROUTES: usize = 20;
@@ -40,11 +40,10 @@ pub fn explain(asked: Asked<'_>) -> ExitCode {
         Err(error) => return fail(format_args!("can't start: {error}")),
     };
     match runtime.block_on(explain_request(&Options::new(config), question.clone())) {
-        Ok(explanation) if json => println!("{:#}", as_json(&explanation, &question)),
-        Ok(explanation) => print!("{}", as_text(&explanation, &question)),
-        Err(error) => return fail(error),
+        Ok(explanation) if json => print(&format!("{:#}\n", as_json(&explanation, &question))),
+        Ok(explanation) => print(&as_text(&explanation, &question)),
+        Err(error) => fail(error),
     }
-    ExitCode::SUCCESS
 }
 
 fn question(asked: Asked<'_>) -> Result<Question, String> {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use sluice::plugin::wasm::{self, Inspection, MAX_BYTES};
 
-use super::fail;
+use super::{fail, print};
 
 /// Capabilities that are granted by name.
 const BY_NAME: [&str; 6] = ["clock", "random", "kv", "limiter", "metrics", "crypto"];
@@ -22,13 +22,13 @@ pub fn inspect(path: &Path) -> ExitCode {
         Ok(inspection) => inspection,
         Err(error) => return fail(format_args!("{}: {error}", path.display())),
     };
-    print!("{}", describe(path, &inspection));
+    let described = describe(path, &inspection);
     match inspection.check() {
-        Ok(()) => {
-            print!("\n{}", example(path, &inspection));
-            ExitCode::SUCCESS
+        Ok(()) => print(&format!("{described}\n{}", example(path, &inspection))),
+        Err(error) => {
+            print(&described);
+            fail(format_args!("\n{}: {error}", path.display()))
         }
-        Err(error) => fail(format_args!("\n{}: {error}", path.display())),
     }
 }
 

@@ -38,7 +38,7 @@ enum Command {
     Completions { shell: clap_complete::Shell },
     /// Print the manual page
     Man,
-    /// Look into plugin files
+    /// Make plugins, look into their files, and test them
     #[command(subcommand)]
     Plugin(Plugin),
 }
