@@ -1,6 +1,7 @@
 //! `sluice plugin test` and `sluice plugin new`: what an author of plugins does, in each language whose tools are there.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -148,6 +149,16 @@ fn projects_in_python_do_what_their_cases_say() {
     battery("python", &["plugin.py", "wit/plugin.wit"]);
 }
 
+#[test]
+fn projects_in_c_do_what_their_cases_say() {
+    battery("c", &["plugin.c", "wit/plugin.wit"]);
+}
+
+#[test]
+fn projects_in_cpp_do_what_their_cases_say() {
+    battery("cpp", &["plugin.cpp", "wit/plugin.wit"]);
+}
+
 /// Make a project for each role, build it as its README says, and run its cases. Projects whose language takes long
 /// to compile are built one after the other in the first one's folder: there, only `swapped` differs.
 fn battery(language: &str, swapped: &[&str]) {
@@ -168,18 +179,9 @@ fn battery(language: &str, swapped: &[&str]) {
             // The very versions that this repository has fetched.
             fs::copy(components::root().join("Cargo.lock"), place.join("Cargo.lock")).unwrap();
         }
-        let mut build = Command::new("sh");
-        build.arg("build.sh").current_dir(&place).env("SLUICE_OFFLINE", "1").env("CARGO_NET_OFFLINE", "true");
-        build.env("CARGO_TARGET_DIR", components::root().join("target/projects"));
-        for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
-            build.env_remove(variable);
-        }
-        let built = build.output().expect("sh runs");
-        if built.status.code() == Some(3) {
-            eprintln!("skipped: projects in {language}: {}", String::from_utf8_lossy(&built.stderr).trim());
+        if !build(language, &place) {
             return;
         }
-        assert!(built.status.success(), "{role} in {language}: {}", text(&built));
         let file = fs::read_dir(&place).unwrap().find_map(|entry| {
             let path = entry.unwrap().path();
             path.extension().is_some_and(|extension| extension == "wasm").then_some(path)
@@ -188,4 +190,29 @@ fn battery(language: &str, swapped: &[&str]) {
         let tested = sluice(&place, &["plugin", "test", file.to_str().unwrap(), "--repeat", "200"]);
         assert!(tested.status.success(), "{role} in {language}:\n{}", text(&tested));
     }
+}
+
+/// Run a project's `build.sh`. False if a tool is missing, which is said.
+fn build(language: &str, place: &Path) -> bool {
+    let target = components::root().join("target");
+    // What `cargo xtask test` fetches.
+    let tools = [target.join("languages/bin"), target.join("languages/node_modules/.bin")];
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(tools.into_iter().chain(std::env::split_paths(&path))).expect("a path");
+    let mut build = Command::new("sh");
+    build.arg("build.sh").current_dir(place).env("PATH", path).env("SLUICE", components::program());
+    build.env("SLUICE_OFFLINE", "1").env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", target.join("projects"));
+    build.env("ZIG_GLOBAL_CACHE_DIR", target.join("languages/zig")).env("GOCACHE", target.join("languages/go"));
+    for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
+        build.env_remove(variable);
+    }
+    let built = build.output().expect("sh runs");
+    if built.status.code() == Some(3) {
+        // Past the test harness, which shows what passing tests print to nobody.
+        let why = String::from_utf8_lossy(&built.stderr);
+        writeln!(std::io::stderr(), "SKIPPED projects in {language}: {}", why.trim()).expect("standard error");
+        return false;
+    }
+    assert!(built.status.success(), "{} in {language}: {}", place.display(), text(&built));
+    true
 }

@@ -3,6 +3,7 @@
 //! Exit codes: 0 all is well; 1 something is wrong, and was said on standard error; 2 the command line
 //! itself is wrong.
 
+mod build;
 mod check;
 mod explain;
 mod inspect;
@@ -90,6 +91,29 @@ enum Plugin {
     },
     /// Make a project that builds a plugin
     New(new::New),
+    /// Make bindings for the world `plugin` of a project: what its language's compiler builds with
+    Bindings {
+        /// What they are for
+        #[arg(long, value_enum)]
+        lang: build::Bound,
+        /// The folder that has the world
+        #[arg(long, value_name = "DIR", default_value = "wit")]
+        wit: PathBuf,
+        /// Where they go
+        #[arg(long, short, value_name = "DIR")]
+        output: PathBuf,
+    },
+    /// Make a component of a core module that was built with bindings
+    Component {
+        #[arg(value_name = "MODULE")]
+        module: PathBuf,
+        /// The folder that has its world
+        #[arg(long, value_name = "DIR", default_value = "wit")]
+        wit: PathBuf,
+        /// The component
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+    },
     /// Run a plugin in the real host on written cases, and show what differs
     Test {
         #[arg(value_name = "FILE")]
@@ -148,6 +172,8 @@ pub fn main() -> ExitCode {
         }
         Command::Plugin(Plugin::Inspect { file }) => inspect::inspect(&file),
         Command::Plugin(Plugin::New(args)) => new::new(&args),
+        Command::Plugin(Plugin::Bindings { lang, wit, output }) => build::bindings(lang, &wit, &output),
+        Command::Plugin(Plugin::Component { module, wit, output }) => build::component(&module, &wit, &output),
         Command::Plugin(Plugin::Test { file, cases, repeat }) => {
             if let Err(error) = log::start(log::Format::Text) {
                 return fail(error);
@@ -193,6 +219,8 @@ mod tests {
             "sluice completions bash",
             "sluice man",
             "sluice plugin new hello --lang rust --role filter --grant clock --grant kv",
+            "sluice plugin bindings --lang c --output build",
+            "sluice plugin component a.wasm --wit wit --output b.wasm",
             "sluice plugin test a.wasm",
             "sluice plugin test a.wasm b.toml --repeat 20",
         ] {

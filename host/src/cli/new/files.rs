@@ -62,6 +62,24 @@ pub const SLUICE_PY: &[File] = files!(
     "hooks.py", "http_client.py", "kv.py", "limiter.py", "log.py", "messages.py", "metrics.py", "random.py",
 );
 
+pub const C: &[File] = files!(
+    "templates/c": "build.sh", "authenticate.c", "authorize.c", "rate-limit.c", "filter.c", "aggregate.c", "balance.c",
+);
+
+/// The helper, which C++ uses too.
+pub const SLUICE_C: &[File] = files!(
+    "templates/c/sluice": "sluice.h", "capabilities.h", "internal.h", "bindings.c", "capabilities.c", "hooks.c", "json.c",
+    "memory.c", "message.c",
+);
+
+pub const CPP: &[File] = files!(
+    "templates/cpp": "build.sh", "authenticate.cpp", "authorize.cpp", "rate-limit.cpp", "filter.cpp", "aggregate.cpp",
+    "balance.cpp",
+);
+
+/// What it has besides.
+pub const SLUICE_CPP: &[File] = files!("templates/cpp/sluice": "sluice.hpp", "roles.hpp", "capabilities.hpp");
+
 pub const SDK_MANIFEST: &str = include_str!("../../../templates/rust/sdk.toml");
 
 /// The SDK for Rust.

@@ -13,6 +13,9 @@ pub enum Language {
     #[value(name = "typescript", alias = "ts")]
     TypeScript,
     Python,
+    C,
+    #[value(name = "cpp", alias = "c++")]
+    Cpp,
 }
 
 /// A file of a project and its text.
@@ -25,6 +28,8 @@ impl Language {
             Self::JavaScript => "JavaScript",
             Self::TypeScript => "TypeScript",
             Self::Python => "Python",
+            Self::C => "C",
+            Self::Cpp => "C++",
         }
     }
 
@@ -35,6 +40,21 @@ impl Language {
             Self::JavaScript => "plugin.js",
             Self::TypeScript => "plugin.ts",
             Self::Python => "plugin.py",
+            Self::C => "plugin.c",
+            Self::Cpp => "plugin.cpp",
+        }
+    }
+
+    /// Whether `wit/plugin.wit` has to name what is imported. Other languages import what they use.
+    pub fn names_imports(self) -> bool {
+        matches!(self, Self::JavaScript | Self::TypeScript | Self::Python)
+    }
+
+    /// What an instance has to have at least, with some ease; none: the default is enough.
+    pub fn memory(self) -> Option<&'static str> {
+        match self {
+            Self::Python => Some("64MiB"),
+            _ => None,
         }
     }
 
@@ -45,6 +65,8 @@ impl Language {
             Self::JavaScript | Self::TypeScript | Self::Python => {
                 "`wit/plugin.wit` for the import, and `sluice/` for the module that goes with it"
             }
+            Self::C => "`sluice/capabilities.h`: using one imports it",
+            Self::Cpp => "`sluice/capabilities.hpp`: using one imports it",
         }
     }
 
@@ -65,6 +87,16 @@ impl Language {
                  There are no files and sockets, `time.time()` traps and `random` has the same seed in every instance: use `sluice.clock`,\n\
                  `sluice.random` and, instead of `print`, `sluice.log`."
             }
+            Self::Cpp => {
+                "`sluice/sluice.hpp` has what plugins work with, and `sluice/roles.hpp` the classes of the roles: for bodies, derive from\n\
+                 `BodyFilter` or `StreamFilter` and export its hooks in `wit/plugin.wit`. It is compiled by zig as C++20 without exceptions,\n\
+                 with the libc of WASI and nothing behind it: no files, no sockets, no environment, no time. What is printed goes to the log."
+            }
+            Self::C => {
+                "`sluice/sluice.h` has the hooks and all that they work with. It is compiled by zig, with the libc of WASI and nothing behind\n\
+                 it: no files, no sockets, no environment, no time. What is printed goes to the log. For bodies, export their hooks in\n\
+                 `wit/plugin.wit` and define the functions."
+            }
         }
     }
 
@@ -75,6 +107,8 @@ impl Language {
             Self::JavaScript => (files::JAVASCRIPT, ".js"),
             Self::TypeScript => (files::TYPESCRIPT, ".ts"),
             Self::Python => (files::PYTHON, ".py"),
+            Self::C => (files::C, ".c"),
+            Self::Cpp => (files::CPP, ".cpp"),
         };
         let of_role = |stem: &str| files::CASES.iter().any(|(name, _)| name.strip_suffix(".toml") == Some(stem));
         let mut placed = Vec::new();
@@ -101,6 +135,8 @@ impl Language {
                 [contract(), under("sluice", files::SLUICE_JS), under("sluice", files::SLUICE_TS)].concat()
             }
             Self::Python => [contract(), under("sluice", files::SLUICE_PY)].concat(),
+            Self::C => [contract(), under("sluice", files::SLUICE_C)].concat(),
+            Self::Cpp => [contract(), under("sluice", files::SLUICE_C), under("sluice", files::SLUICE_CPP)].concat(),
         }
     }
 }

@@ -115,6 +115,7 @@ impl Project {
 fn words(args: &New, capabilities: &[Capability]) -> Vec<(&'static str, String)> {
     let imports: String = capabilities
         .iter()
+        .filter(|_| args.lang.names_imports())
         .map(|capability| format!("  import sluice:plugin/{}@0.1.0;\n", capability.name()))
         .collect();
     vec![
@@ -126,6 +127,10 @@ fn words(args: &New, capabilities: &[Capability]) -> Vec<(&'static str, String)>
         ("LANGUAGE", args.lang.title().to_owned()),
         ("SOURCE", args.lang.source().to_owned()),
         ("GRANTS", role::grants(args.role, capabilities)),
+        (
+            "LIMITS",
+            args.lang.memory().map(|least| format!("\nlimits = {{ memory = \"{least}\" }}")).unwrap_or_default(),
+        ),
         ("CONFIG", args.role.config().to_owned()),
         ("USE", args.role.example(&args.name)),
         ("NOTES", args.lang.notes().to_owned()),
