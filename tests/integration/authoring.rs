@@ -155,6 +155,11 @@ fn projects_in_c_do_what_their_cases_say() {
 }
 
 #[test]
+fn projects_in_go_do_what_their_cases_say() {
+    battery("go", &[]);
+}
+
+#[test]
 fn projects_in_cpp_do_what_their_cases_say() {
     battery("cpp", &["plugin.cpp", "wit/plugin.wit"]);
 }

@@ -96,6 +96,9 @@ enum Plugin {
         /// What they are for
         #[arg(long, value_enum)]
         lang: build::Bound,
+        /// The module of a project in Go
+        #[arg(long, value_name = "NAME", default_value = "plugin")]
+        module: String,
         /// The folder that has the world
         #[arg(long, value_name = "DIR", default_value = "wit")]
         wit: PathBuf,
@@ -172,7 +175,9 @@ pub fn main() -> ExitCode {
         }
         Command::Plugin(Plugin::Inspect { file }) => inspect::inspect(&file),
         Command::Plugin(Plugin::New(args)) => new::new(&args),
-        Command::Plugin(Plugin::Bindings { lang, wit, output }) => build::bindings(lang, &wit, &output),
+        Command::Plugin(Plugin::Bindings { lang, module, wit, output }) => {
+            build::bindings(lang, &module, &wit, &output)
+        }
         Command::Plugin(Plugin::Component { module, wit, output }) => build::component(&module, &wit, &output),
         Command::Plugin(Plugin::Test { file, cases, repeat }) => {
             if let Err(error) = log::start(log::Format::Text) {
@@ -220,6 +225,7 @@ mod tests {
             "sluice man",
             "sluice plugin new hello --lang rust --role filter --grant clock --grant kv",
             "sluice plugin bindings --lang c --output build",
+            "sluice plugin bindings --lang go --module hello --output build",
             "sluice plugin component a.wasm --wit wit --output b.wasm",
             "sluice plugin test a.wasm",
             "sluice plugin test a.wasm b.toml --repeat 20",

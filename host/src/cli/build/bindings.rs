@@ -19,15 +19,33 @@ pub enum Bound {
     Go,
 }
 
-/// Write the bindings for `wit` into `output`.
-pub fn bindings(lang: Bound, wit: &Path, output: &Path) -> ExitCode {
-    match generate(lang, wit).and_then(|files| write(output, &files)) {
+/// What hands the calls of a hook to the helper of a project in Go, by the hook. `{{MODULE}}` is the project's.
+const GO: &[(&str, &str)] = &[
+    ("lifecycle", include_str!("go/lifecycle.go")),
+    ("authenticate", include_str!("go/authenticate.go")),
+    ("authorize", include_str!("go/authorize.go")),
+    ("rate-limit", include_str!("go/rate-limit.go")),
+    ("on-request", include_str!("go/on-request.go")),
+    ("on-request-body", include_str!("go/on-request-body.go")),
+    ("on-request-chunk", include_str!("go/on-request-chunk.go")),
+    ("on-response", include_str!("go/on-response.go")),
+    ("on-response-body", include_str!("go/on-response-body.go")),
+    ("on-response-chunk", include_str!("go/on-response-chunk.go")),
+    ("aggregate", include_str!("go/aggregate.go")),
+    ("balance", include_str!("go/balance.go")),
+];
+/// Where generated code looks for what it needs; the helper has that.
+const GO_PACKAGES: &str = "go.bytecodealliance.org/pkg/wit/";
+
+/// Write the bindings for `wit` into `output`. A project in Go has the name `module`.
+pub fn bindings(lang: Bound, module: &str, wit: &Path, output: &Path) -> ExitCode {
+    match generate(lang, module, wit).and_then(|files| write(output, &files)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => fail(why),
     }
 }
 
-fn generate(lang: Bound, wit: &Path) -> Result<Vec<(String, Vec<u8>)>, String> {
+fn generate(lang: Bound, module: &str, wit: &Path) -> Result<Vec<(String, Vec<u8>)>, String> {
     let (mut resolve, world) = super::world(wit)?;
     let hooks = super::hooks(&resolve, world);
     let mut generator: Box<dyn WorldGenerator> = match lang {
@@ -35,14 +53,27 @@ fn generate(lang: Bound, wit: &Path) -> Result<Vec<(String, Vec<u8>)>, String> {
             wit_bindgen_c::Opts { no_object_file: true, rename_world: Some("contract".into()), ..Default::default() }
                 .build()
         }
-        Bound::Go => wit_bindgen_go::Opts { format: wit_bindgen_go::Format::False, ..Default::default() }.build(),
+        Bound::Go => {
+            let package = Some(format!("{module}/build/bindings"));
+            let format = wit_bindgen_go::Format::False;
+            wit_bindgen_go::Opts { format, pkg_name: package, ..Default::default() }.build()
+        }
     };
     let mut files = Files::default();
     generator.generate(&mut resolve, world, &mut files).map_err(|error| format!("{}: {error:#}", wit.display()))?;
     let mut files: Vec<_> = files.iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();
     match lang {
         Bound::C => files.push(("hooks.h".into(), header(&hooks).into_bytes())),
-        Bound::Go => {}
+        Bound::Go => {
+            for (_, bytes) in &mut files {
+                let text = String::from_utf8_lossy(bytes);
+                *bytes = text.replace(GO_PACKAGES, &format!("{module}/sluice/wit/")).into_bytes();
+            }
+            for (hook, text) in GO.iter().filter(|(hook, _)| hooks.iter().any(|exported| exported == hook)) {
+                let path = format!("export_sluice_plugin_{}/glue.go", hook.replace('-', "_"));
+                files.push((path, text.replace("{{MODULE}}", module).into_bytes()));
+            }
+        }
     }
     Ok(files)
 }

@@ -22,7 +22,7 @@
     (i32.const 0))
 
   (func (export "random_get") (param $to i32) (param $size i32) (result i32)
-    (if (i32.ge_u (global.get $asked) (i32.const 4)) (then unreachable))
+    (if (i32.ge_u (global.get $asked) (i32.const 1)) (then unreachable))
     (global.set $asked (i32.add (global.get $asked) (i32.const 1)))
     (block $done
       (loop $more

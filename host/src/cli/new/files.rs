@@ -80,6 +80,18 @@ pub const CPP: &[File] = files!(
 /// What it has besides.
 pub const SLUICE_CPP: &[File] = files!("templates/cpp/sluice": "sluice.hpp", "roles.hpp", "capabilities.hpp");
 
+pub const GO: &[File] = files!(
+    "templates/go": "go.mod", "build.sh", "authenticate.go", "authorize.go", "rate-limit.go", "filter.go", "aggregate.go",
+    "balance.go",
+);
+
+/// The helper packages; they name the project's module.
+pub const SLUICE_GO: &[File] = files!(
+    "templates/go/sluice": "sluice.go", "roles.go", "answer.go", "clock/clock.go", "component/main.go", "crypto/crypto.go",
+    "glue/glue.go", "glue/message.go", "httpclient/httpclient.go", "kv/kv.go", "limiter/limiter.go", "metrics/metrics.go",
+    "random/random.go", "sluicetest/sluicetest.go", "wit/runtime/runtime.go", "wit/types/types.go",
+);
+
 pub const SDK_MANIFEST: &str = include_str!("../../../templates/rust/sdk.toml");
 
 /// The SDK for Rust.

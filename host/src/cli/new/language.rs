@@ -16,6 +16,7 @@ pub enum Language {
     C,
     #[value(name = "cpp", alias = "c++")]
     Cpp,
+    Go,
 }
 
 /// A file of a project and its text.
@@ -30,6 +31,7 @@ impl Language {
             Self::Python => "Python",
             Self::C => "C",
             Self::Cpp => "C++",
+            Self::Go => "Go",
         }
     }
 
@@ -42,6 +44,7 @@ impl Language {
             Self::Python => "plugin.py",
             Self::C => "plugin.c",
             Self::Cpp => "plugin.cpp",
+            Self::Go => "plugin.go",
         }
     }
 
@@ -54,6 +57,7 @@ impl Language {
     pub fn memory(self) -> Option<&'static str> {
         match self {
             Self::Python => Some("64MiB"),
+            Self::Go => Some("32MiB"),
             _ => None,
         }
     }
@@ -67,6 +71,7 @@ impl Language {
             }
             Self::C => "`sluice/capabilities.h`: using one imports it",
             Self::Cpp => "`sluice/capabilities.hpp`: using one imports it",
+            Self::Go => "the packages in `sluice/`: using one imports it",
         }
     }
 
@@ -86,6 +91,12 @@ impl Language {
                  modules at the top of a file only. An import that the plugin names in `wit/plugin.wit` has to be granted, used or not.\n\
                  There are no files and sockets, `time.time()` traps and `random` has the same seed in every instance: use `sluice.clock`,\n\
                  `sluice.random` and, instead of `print`, `sluice.log`."
+            }
+            Self::Go => {
+                "`sluice/roles.go` has the interfaces of the roles: for bodies, add the methods of `RequestBodyFilter` and the like, and export\n\
+                 their hooks in `wit/plugin.wit`. After a first build, `go test .` runs tests of your own, with the doubles in `sluice/sluicetest`.\n\
+                 There are no files, sockets, environment and timers: a goroutine that sleeps ends the instance. `time.Now` doesn't know the\n\
+                 time and `crypto/rand` ends the instance: use `sluice/clock` and `sluice/random`. What is printed goes to the log."
             }
             Self::Cpp => {
                 "`sluice/sluice.hpp` has what plugins work with, and `sluice/roles.hpp` the classes of the roles: for bodies, derive from\n\
@@ -109,6 +120,7 @@ impl Language {
             Self::Python => (files::PYTHON, ".py"),
             Self::C => (files::C, ".c"),
             Self::Cpp => (files::CPP, ".cpp"),
+            Self::Go => (files::GO, ".go"),
         };
         let of_role = |stem: &str| files::CASES.iter().any(|(name, _)| name.strip_suffix(".toml") == Some(stem));
         let mut placed = Vec::new();
@@ -118,6 +130,9 @@ impl Language {
                 Some(stem) if of_role(stem) => {}
                 _ => placed.push(((*name).to_owned(), *text)),
             }
+        }
+        if self == Self::Go {
+            placed.extend(under("sluice", files::SLUICE_GO));
         }
         match self {
             Self::Rust => placed.push(("sdk/Cargo.toml".into(), files::SDK_MANIFEST)),
@@ -137,6 +152,7 @@ impl Language {
             Self::Python => [contract(), under("sluice", files::SLUICE_PY)].concat(),
             Self::C => [contract(), under("sluice", files::SLUICE_C)].concat(),
             Self::Cpp => [contract(), under("sluice", files::SLUICE_C), under("sluice", files::SLUICE_CPP)].concat(),
+            Self::Go => contract(),
         }
     }
 }

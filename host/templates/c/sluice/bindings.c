@@ -1,7 +1,7 @@
 /* The generated bindings. They mustn't free what they think was allocated one by one: memory.c takes all of it back. */
 #include <stdlib.h>
 
-static inline void sluice_leave(void *memory) { (void)memory; }
+__attribute__((unused)) static void sluice_leave(void *memory) { (void)memory; }
 
 #define free sluice_leave
 #include "contract.c"

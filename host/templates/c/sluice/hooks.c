@@ -183,6 +183,8 @@ bool exports_sluice_plugin_authenticate_authenticate(sluice_plugin_types_own_req
       break;
     default: wrong("on_authenticate");
   }
+  sluice_plugin_types_request_drop_own(request);
+  sluice_plugin_types_exchange_drop_own(exchange);
   return finish(error);
 }
 #endif
@@ -203,6 +205,8 @@ bool exports_sluice_plugin_authorize_authorize(sluice_plugin_types_own_request_t
       break;
     default: wrong("on_authorize");
   }
+  sluice_plugin_types_request_drop_own(request);
+  sluice_plugin_types_exchange_drop_own(exchange);
   return finish(error);
 }
 #endif
@@ -224,6 +228,8 @@ bool exports_sluice_plugin_rate_limit_check(sluice_plugin_types_own_request_t re
       break;
     default: wrong("on_check");
   }
+  sluice_plugin_types_request_drop_own(request);
+  sluice_plugin_types_exchange_drop_own(exchange);
   return finish(error);
 }
 #endif
@@ -234,6 +240,8 @@ bool exports_sluice_plugin_on_request_handle(sluice_plugin_types_own_request_t r
                                              sluice_plugin_types_decision_t *to, contract_string_t *error) {
   to_decision(on_request(&(sluice_request){request.__handle}, &(sluice_exchange){exchange.__handle}), to,
               "on_request");
+  sluice_plugin_types_request_drop_own(request);
+  sluice_plugin_types_exchange_drop_own(exchange);
   return finish(error);
 }
 #endif
@@ -245,6 +253,8 @@ bool exports_sluice_plugin_on_request_body_handle(sluice_plugin_types_own_reques
   to_body_decision(on_request_body(&(sluice_request){request.__handle}, &(sluice_exchange){exchange.__handle},
                                    sluice_to_bytes(*body)),
                    to, "on_request_body");
+  sluice_plugin_types_request_drop_own(request);
+  sluice_plugin_types_exchange_drop_own(exchange);
   return finish(error);
 }
 #endif
@@ -257,6 +267,9 @@ bool exports_sluice_plugin_on_response_handle(sluice_plugin_types_own_request_t 
   to_decision(on_response(&(sluice_request){request.__handle}, &(sluice_response){response.__handle},
                           &(sluice_exchange){exchange.__handle}),
               to, "on_response");
+  sluice_plugin_types_request_drop_own(request);
+  sluice_plugin_types_response_drop_own(response);
+  sluice_plugin_types_exchange_drop_own(exchange);
   return finish(error);
 }
 #endif
@@ -269,6 +282,9 @@ bool exports_sluice_plugin_on_response_body_handle(sluice_plugin_types_own_reque
   to_body_decision(on_response_body(&(sluice_request){request.__handle}, &(sluice_response){response.__handle},
                                     &(sluice_exchange){exchange.__handle}, sluice_to_bytes(*body)),
                    to, "on_response_body");
+  sluice_plugin_types_request_drop_own(request);
+  sluice_plugin_types_response_drop_own(response);
+  sluice_plugin_types_exchange_drop_own(exchange);
   return finish(error);
 }
 #endif
@@ -277,6 +293,7 @@ bool exports_sluice_plugin_on_response_body_handle(sluice_plugin_types_own_reque
 bool exports_sluice_plugin_on_request_chunk_handle(sluice_plugin_types_own_exchange_t exchange, contract_list_u8_t *chunk,
                                                    bool last, contract_list_u8_t *to, contract_string_t *error) {
   *to = sluice_to_list(on_request_chunk(&(sluice_exchange){exchange.__handle}, sluice_to_bytes(*chunk), last));
+  sluice_plugin_types_exchange_drop_own(exchange);
   return finish(error);
 }
 #endif
@@ -286,6 +303,7 @@ bool exports_sluice_plugin_on_response_chunk_handle(sluice_plugin_types_own_exch
                                                     contract_list_u8_t *chunk, bool last, contract_list_u8_t *to,
                                                     contract_string_t *error) {
   *to = sluice_to_list(on_response_chunk(&(sluice_exchange){exchange.__handle}, sluice_to_bytes(*chunk), last));
+  sluice_plugin_types_exchange_drop_own(exchange);
   return finish(error);
 }
 #endif
@@ -301,6 +319,8 @@ bool exports_sluice_plugin_aggregate_handle(sluice_plugin_types_own_request_t re
   } else {
     sluice_fail("on_aggregate returned no answer");
   }
+  sluice_plugin_types_request_drop_own(request);
+  sluice_plugin_types_exchange_drop_own(exchange);
   return finish(error);
 }
 #endif
@@ -310,6 +330,8 @@ bool exports_sluice_plugin_balance_pick(sluice_plugin_endpoints_own_pick_context
                                         sluice_plugin_endpoints_own_endpoint_list_t endpoints, uint32_t *to) {
   sluice_context about = {context.__handle};
   int64_t index = on_pick(&about, &(sluice_endpoints){endpoints.__handle, &about});
+  sluice_plugin_endpoints_endpoint_list_drop_own(endpoints);
+  sluice_plugin_endpoints_pick_context_drop_own(context);
   contract_string_t error;
   if (!finish(&error) || index < 0 || index > UINT32_MAX) return false;
   *to = (uint32_t)index;
