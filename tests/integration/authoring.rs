@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::harness::components;
 
 /// The roles that projects can have.
-const ROLES: [&str; 6] = ["authenticate", "authorize", "rate-limit", "filter", "aggregate", "balance"];
+const ROLES: [&str; 8] =
+    ["authenticate", "authorize", "rate-limit", "filter", "body-filter", "stream-filter", "aggregate", "balance"];
+/// The languages that they can be in.
+const LANGUAGES: [&str; 7] = ["rust", "javascript", "typescript", "python", "go", "c", "cpp"];
 
 fn sluice(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(components::program());
@@ -164,15 +167,52 @@ fn projects_in_cpp_do_what_their_cases_say() {
     battery("cpp", &["plugin.cpp", "wit/plugin.wit"]);
 }
 
+/// `cargo test -p sluice-tests --test integration twenty_thousand -- --ignored --nocapture` shows what they take.
+#[test]
+#[ignore = "takes minutes"]
+fn twenty_thousand_calls_stay_within_the_memory_of_an_instance() {
+    for language in LANGUAGES {
+        let folder = components::directory();
+        let project = make(folder.path(), language, "filter");
+        if !build(language, &project) {
+            continue;
+        }
+        let tested = test(&project, "20000");
+        let text = text(&tested);
+        assert!(tested.status.success(), "{language}:\n{text}");
+        eprintln!("{language}: {}", text.lines().last().unwrap_or_default());
+    }
+}
+
+/// A project for a role.
+fn make(folder: &Path, language: &str, role: &str) -> PathBuf {
+    let made = sluice(folder, &["plugin", "new", role, "--lang", language, "--role", role]);
+    assert!(made.status.success(), "{}", text(&made));
+    let project = folder.join(role);
+    if language == "rust" {
+        // The very versions that this repository has fetched.
+        fs::copy(components::root().join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
+    }
+    project
+}
+
+/// Run the cases of a project that was built, each so many times.
+fn test(project: &Path, times: &str) -> Output {
+    let file = fs::read_dir(project).unwrap().find_map(|entry| {
+        let path = entry.unwrap().path();
+        path.extension().is_some_and(|extension| extension == "wasm").then_some(path)
+    });
+    let file = file.unwrap_or_else(|| panic!("{}: no component", project.display()));
+    sluice(project, &["plugin", "test", file.to_str().unwrap(), "--repeat", times])
+}
+
 /// Make a project for each role, build it as its README says, and run its cases. Projects whose language takes long
 /// to compile are built one after the other in the first one's folder: there, only `swapped` differs.
 fn battery(language: &str, swapped: &[&str]) {
     let folder = components::directory();
     let mut first = None;
     for role in ROLES {
-        let made = sluice(folder.path(), &["plugin", "new", role, "--lang", language, "--role", role]);
-        assert!(made.status.success(), "{}", text(&made));
-        let project = folder.path().join(role);
+        let project = make(folder.path(), language, role);
         let place = first.get_or_insert_with(|| project.clone()).clone();
         if !swapped.is_empty() && place != project {
             for file in swapped.iter().chain(&["cases.toml"]) {
@@ -180,19 +220,10 @@ fn battery(language: &str, swapped: &[&str]) {
             }
         }
         let place = if swapped.is_empty() { project } else { place };
-        if language == "rust" {
-            // The very versions that this repository has fetched.
-            fs::copy(components::root().join("Cargo.lock"), place.join("Cargo.lock")).unwrap();
-        }
         if !build(language, &place) {
             return;
         }
-        let file = fs::read_dir(&place).unwrap().find_map(|entry| {
-            let path = entry.unwrap().path();
-            path.extension().is_some_and(|extension| extension == "wasm").then_some(path)
-        });
-        let file = file.unwrap_or_else(|| panic!("{role} in {language}: no component"));
-        let tested = sluice(&place, &["plugin", "test", file.to_str().unwrap(), "--repeat", "200"]);
+        let tested = test(&place, "200");
         assert!(tested.status.success(), "{role} in {language}:\n{}", text(&tested));
     }
 }

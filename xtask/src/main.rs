@@ -7,6 +7,7 @@ mod command;
 mod demo;
 mod dependencies;
 mod guests;
+mod languages;
 mod test;
 mod toolchain;
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::command::run;
-use crate::{browser, demo, dependencies, guests};
+use crate::{browser, demo, dependencies, guests, languages};
 
 /// Formatting, dependencies, lints, plugins, then all tests and the demo.
 ///
@@ -16,6 +16,7 @@ pub fn run_all() -> Result<()> {
     dependencies::check()?;
     run(cargo("clippy").args(["--all-targets", "--", "-D", "warnings"]))?;
     guests::build()?;
+    languages::prepare()?;
     run(&mut cargo("test"))?;
     test_in_browser()?;
     demo::check()?;

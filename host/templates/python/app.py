@@ -8,8 +8,10 @@ from sluice.exports import (  # noqa: F401
     Lifecycle,
     OnRequest,
     OnRequestBody,
+    OnRequestChunk,
     OnResponse,
     OnResponseBody,
+    OnResponseChunk,
     RateLimit,
 )
 import plugin  # noqa: F401

@@ -18,11 +18,11 @@ pub const IGNORE: &str = include_str!("../../../templates/common/gitignore");
 
 /// The cases of each role, by its name.
 pub const CASES: &[File] = files!(
-    "templates/cases": "authenticate.toml", "authorize.toml", "rate-limit.toml", "filter.toml", "aggregate.toml", "balance.toml",
+    "templates/cases": "authenticate.toml", "authorize.toml", "rate-limit.toml", "filter.toml", "body-filter.toml", "stream-filter.toml", "aggregate.toml", "balance.toml",
 );
 
 pub const RUST: &[File] = files!(
-    "templates/rust": "Cargo.toml", "build.sh", "authenticate.rs", "authorize.rs", "rate-limit.rs", "filter.rs", "aggregate.rs",
+    "templates/rust": "Cargo.toml", "build.sh", "authenticate.rs", "authorize.rs", "rate-limit.rs", "filter.rs", "body-filter.rs", "stream-filter.rs", "aggregate.rs",
     "balance.rs",
 );
 
@@ -30,7 +30,7 @@ pub const RUST: &[File] = files!(
 pub const WORLD: &str = include_str!("../../../templates/wit/plugin.wit");
 
 pub const JAVASCRIPT: &[File] = files!(
-    "templates/javascript": "package.json", "build.sh", "authenticate.js", "authorize.js", "rate-limit.js", "filter.js",
+    "templates/javascript": "package.json", "build.sh", "authenticate.js", "authorize.js", "rate-limit.js", "filter.js", "body-filter.js", "stream-filter.js",
     "aggregate.js", "balance.js",
 );
 
@@ -42,7 +42,7 @@ pub const SLUICE_JS: &[File] = files!(
 
 pub const TYPESCRIPT: &[File] = files!(
     "templates/typescript": "package.json", "tsconfig.json", "build.sh", "authenticate.ts", "authorize.ts", "rate-limit.ts",
-    "filter.ts", "aggregate.ts", "balance.ts",
+    "filter.ts", "body-filter.ts", "stream-filter.ts", "aggregate.ts", "balance.ts",
 );
 
 /// Their types.
@@ -52,7 +52,7 @@ pub const SLUICE_TS: &[File] = files!(
 );
 
 pub const PYTHON: &[File] = files!(
-    "templates/python": "app.py", "build.sh", "authenticate.py", "authorize.py", "rate-limit.py", "filter.py", "aggregate.py",
+    "templates/python": "app.py", "build.sh", "authenticate.py", "authorize.py", "rate-limit.py", "filter.py", "body-filter.py", "stream-filter.py", "aggregate.py",
     "balance.py",
 );
 
@@ -63,7 +63,7 @@ pub const SLUICE_PY: &[File] = files!(
 );
 
 pub const C: &[File] = files!(
-    "templates/c": "build.sh", "authenticate.c", "authorize.c", "rate-limit.c", "filter.c", "aggregate.c", "balance.c",
+    "templates/c": "build.sh", "authenticate.c", "authorize.c", "rate-limit.c", "filter.c", "body-filter.c", "stream-filter.c", "aggregate.c", "balance.c",
 );
 
 /// The helper, which C++ uses too.
@@ -73,7 +73,7 @@ pub const SLUICE_C: &[File] = files!(
 );
 
 pub const CPP: &[File] = files!(
-    "templates/cpp": "build.sh", "authenticate.cpp", "authorize.cpp", "rate-limit.cpp", "filter.cpp", "aggregate.cpp",
+    "templates/cpp": "build.sh", "authenticate.cpp", "authorize.cpp", "rate-limit.cpp", "filter.cpp", "body-filter.cpp", "stream-filter.cpp", "aggregate.cpp",
     "balance.cpp",
 );
 
@@ -81,8 +81,8 @@ pub const CPP: &[File] = files!(
 pub const SLUICE_CPP: &[File] = files!("templates/cpp/sluice": "sluice.hpp", "roles.hpp", "capabilities.hpp");
 
 pub const GO: &[File] = files!(
-    "templates/go": "go.mod", "build.sh", "authenticate.go", "authorize.go", "rate-limit.go", "filter.go", "aggregate.go",
-    "balance.go",
+    "templates/go": "go.mod", "build.sh", "authenticate.go", "authorize.go", "rate-limit.go", "filter.go", "body-filter.go", "stream-filter.go", "aggregate.go",
+    "balance.go", "authenticate_test.go", "authorize_test.go", "filter_test.go", "balance_test.go",
 );
 
 /// The helper packages; they name the project's module.

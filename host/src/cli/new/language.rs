@@ -125,6 +125,12 @@ impl Language {
         let of_role = |stem: &str| files::CASES.iter().any(|(name, _)| name.strip_suffix(".toml") == Some(stem));
         let mut placed = Vec::new();
         for (name, text) in templates {
+            if let Some(stem) = name.strip_suffix("_test.go") {
+                if stem == role.name() {
+                    placed.push(("plugin_test.go".into(), *text));
+                }
+                continue;
+            }
             match name.strip_suffix(extension) {
                 Some(stem) if stem == role.name() => placed.push((self.source().to_owned(), *text)),
                 Some(stem) if of_role(stem) => {}

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-/// A role, by the name of its main hook.
+/// A role, by the name of its main hook or of its world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Role {
     /// Find out who asks
@@ -13,6 +13,10 @@ pub enum Role {
     RateLimit,
     /// Change requests and answers
     Filter,
+    /// The same, and whole bodies
+    BodyFilter,
+    /// The same, and bodies piece by piece, while they pass
+    StreamFilter,
     /// Make one answer of several services'
     Aggregate,
     /// Pick endpoints
@@ -38,6 +42,8 @@ impl Role {
             Self::Authorize => "authorize",
             Self::RateLimit => "rate-limit",
             Self::Filter => "filter",
+            Self::BodyFilter => "body-filter",
+            Self::StreamFilter => "stream-filter",
             Self::Aggregate => "aggregate",
             Self::Balance => "balance",
         }
@@ -50,6 +56,8 @@ impl Role {
             Self::Authorize => "authorizer",
             Self::RateLimit => "rate-limiter",
             Self::Filter => "filter",
+            Self::BodyFilter => "body-filter",
+            Self::StreamFilter => "stream-filter",
             Self::Aggregate => "aggregator",
             Self::Balance => "balancer",
         }
@@ -71,7 +79,8 @@ impl Role {
             Self::Authorize => "config = { admins = [\"alice\"] }",
             Self::RateLimit => "config = { rate = 100, per_ms = 60_000 }",
             Self::Filter => "config = { greeting = \"hello\" }",
-            Self::Aggregate | Self::Balance => "",
+            Self::BodyFilter => "config = { word = \"secret\" }",
+            Self::StreamFilter | Self::Aggregate | Self::Balance => "",
         }
     }
 

@@ -35,6 +35,7 @@ pub fn test(file: &Path, cases: &Path, repeat: u32) -> ExitCode {
 
 struct Tester {
     host: Arc<PluginHost>,
+    metrics: Arc<Metrics>,
     component: Arc<Component>,
     file: PathBuf,
     cases: PathBuf,
@@ -48,11 +49,12 @@ impl Tester {
         let mut bytes = Vec::new();
         let read = std::fs::File::open(file).and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes));
         read.map_err(|error| at(&format_args!("can't be read: {error}")))?;
-        let options = Options { cache: cache_directory(), threads: 1, metrics: Metrics::new(), shares_state: false };
+        let metrics = Metrics::new();
+        let options = Options { cache: cache_directory(), threads: 1, metrics: metrics.clone(), shares_state: false };
         let host = PluginHost::new(options).map_err(|error| error.to_string())?;
         let component = host.load(&bytes).map_err(|error| at(&error))?;
         let file = std::path::absolute(file).map_err(|error| at(&error))?;
-        Ok(Self { host, component, file, cases: cases.to_owned(), written })
+        Ok(Self { host, metrics, component, file, cases: cases.to_owned(), written })
     }
 
     fn run_all(&self, repeat: u32) -> ExitCode {
@@ -74,7 +76,9 @@ impl Tester {
             }
             failed += usize::from(!found.is_empty());
         }
-        println!("{} cases, {failed} failed", self.written.cases.len());
+        let peak = self.metrics.plugin_readings().into_iter().map(|(_, reading)| reading.peak_memory).max();
+        let peak = peak.unwrap_or_default().div_ceil(1024);
+        println!("{} cases, {failed} failed; an instance took up to {peak} KiB", self.written.cases.len());
         if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 

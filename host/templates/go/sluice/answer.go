@@ -35,7 +35,10 @@ func (answer *Answer) With(name, value string) *Answer {
 }
 
 func typed(status int, contentType string, body []byte) *Answer {
-	return &Answer{status, []Field{{"content-type", contentType}}, body}
+	fields := []Field{
+		{"content-type", contentType},
+	}
+	return &Answer{status, fields, body}
 }
 
 func marshal(value any) []byte {

@@ -30,6 +30,17 @@ export function decode(bytes) {
   }
 }
 
+/** Bytes one after the other. */
+export function concat(...parts) {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
 const bytes = (value) => (typeof value === "string" ? encode(value) : value);
 const text = (value) => (value === null || value === undefined ? null : decode(value));
 
@@ -255,6 +266,10 @@ export const requestHook = (hook) => ({
 export const requestBodyHook = (hook) => ({
   handle: guarded((request, exchange, body) => hook(new Request(request), new Exchange(exchange), body)),
 });
+export const requestChunkHook = (hook) => ({
+  handle: guarded((exchange, chunk, last) => bytes(hook(new Exchange(exchange), chunk, last))),
+});
+export const responseChunkHook = requestChunkHook;
 export const responseHook = (hook) => ({
   handle: guarded((request, response, exchange) =>
     hook(new Request(request), new Response(response), new Exchange(exchange)),

@@ -112,6 +112,18 @@ class OnRequestBody:
         return _body_decision(_plugin.on_request_body(Request(request), Exchange(exchange), body))
 
 
+class OnRequestChunk:
+    @_guarded
+    def handle(self, exchange, chunk, last):
+        return bytes_of(_plugin.on_request_chunk(Exchange(exchange), chunk, last))
+
+
+class OnResponseChunk:
+    @_guarded
+    def handle(self, exchange, chunk, last):
+        return bytes_of(_plugin.on_response_chunk(Exchange(exchange), chunk, last))
+
+
 class OnResponse:
     @_guarded
     def handle(self, request, response, exchange):

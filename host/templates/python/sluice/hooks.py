@@ -107,6 +107,15 @@ class Plugin:
         """Return CONTINUE, Replace(body) or Respond(answer)."""
         return CONTINUE
 
+    def on_request_chunk(self, exchange: Exchange, chunk: bytes, last: bool) -> bytes:
+        """A piece of a body: return what goes on in its place. All pieces of an exchange meet one instance, and it meets no
+        others: `self` keeps what is needed."""
+        return chunk
+
+    def on_response_chunk(self, exchange: Exchange, chunk: bytes, last: bool) -> bytes:
+        """Likewise of the answer's body."""
+        return chunk
+
     def on_response(self, request: Request, response: Response, exchange: Exchange):
         """Return CONTINUE, Respond(answer) or NEED_BODY."""
         return CONTINUE

@@ -3,6 +3,7 @@
 export declare const log: Record<"debug" | "info" | "warn" | "error", (text: unknown) => void>;
 export declare function encode(text: string): Uint8Array;
 export declare function decode(bytes: Uint8Array): string;
+export declare function concat(...parts: Uint8Array[]): Uint8Array;
 
 export interface Message {
   /** The first value of a field, or null. */
@@ -129,6 +130,13 @@ export declare function requestHook(hook: (request: Request, exchange: Exchange)
 export declare function requestBodyHook(
   hook: (request: Request, exchange: Exchange, body: Uint8Array) => BodyDecision,
 ): Exported<"on-request-body">;
+/** Returns what goes on in place of this piece. All pieces of an exchange meet one instance, and it meets no others. */
+export declare function requestChunkHook(
+  hook: (exchange: Exchange, chunk: Uint8Array, last: boolean) => Uint8Array | string,
+): Exported<"on-request-chunk">;
+export declare function responseChunkHook(
+  hook: (exchange: Exchange, chunk: Uint8Array, last: boolean) => Uint8Array | string,
+): Exported<"on-response-chunk">;
 export declare function responseHook(
   hook: (request: Request, response: Response, exchange: Exchange) => Decision,
 ): Exported<"on-response">;

@@ -1,0 +1,23 @@
+package plugin
+
+import (
+	"testing"
+
+	"{{NAME}}/sluice"
+	"{{NAME}}/sluice/sluicetest"
+)
+
+func TestRequestsAreMarked(t *testing.T) {
+	plugin := New()
+	if err := plugin.Configure([]byte(`{"greeting": "hello"}`)); err != nil {
+		t.Fatal(err)
+	}
+	request := sluicetest.Get("/", sluice.Field{Name: "x-debug", Value: "1"})
+	decided, err := plugin.OnRequest(request, &sluicetest.Exchange{})
+	if decided != (sluice.Continue{}) || err != nil {
+		t.Error(decided, err)
+	}
+	if greeting, _ := request.Header("x-greeting"); greeting != "hello" || len(request.Fields) != 1 {
+		t.Error(request.Fields)
+	}
+}

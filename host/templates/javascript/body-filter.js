@@ -1,0 +1,27 @@
+// {{NAME}}: lets a word neither in nor out.
+
+import {
+  configure, decode, needBody, problem, proceed, replace, requestBodyHook, requestHook, respond, responseBodyHook,
+  responseHook,
+} from "./sluice/index.js";
+
+let word;
+
+export const lifecycle = configure((config) => {
+  if (!config.word) throw "`word` is needed";
+  word = config.word;
+});
+
+export const onRequest = requestHook(() => needBody);
+
+export const onRequestBody = requestBodyHook((request, exchange, body) => {
+  if (decode(body).includes(word)) return respond(problem(422, "That word isn't let in"));
+  return proceed;
+});
+
+export const onResponse = responseHook(() => needBody);
+
+export const onResponseBody = responseBodyHook((request, response, exchange, body) => {
+  const text = decode(body);
+  return text.includes(word) ? replace(text.replaceAll(word, "***")) : proceed;
+});
