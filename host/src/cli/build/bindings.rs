@@ -67,6 +67,8 @@ fn generate(lang: Bound, module: &str, wit: &Path) -> Result<Vec<(String, Vec<u8
         Bound::Go => {
             for (_, bytes) in &mut files {
                 let text = String::from_utf8_lossy(bytes);
+                // The helper gives handles back when a hook ends; the goroutine that runs cleanups never gets a turn.
+                let text = text.replace("runtime.AddCleanup(", "witRuntime.AddCleanup(");
                 *bytes = text.replace(GO_PACKAGES, &format!("{module}/sluice/wit/")).into_bytes();
             }
             for (hook, text) in GO.iter().filter(|(hook, _)| hooks.iter().any(|exported| exported == hook)) {

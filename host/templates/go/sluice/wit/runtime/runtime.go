@@ -39,6 +39,9 @@ func (handle *Handle) TakeOrNil() int32 {
 // Set makes it another handle.
 func (handle *Handle) Set(value int32) { handle.value = value }
 
+// AddCleanup does nothing: handles are given back when their hook ends.
+func AddCleanup[T, S any](*T, func(S), S) {}
+
 // Allocate makes memory that stays where it is until it is unpinned.
 func Allocate(pinner *runtime.Pinner, size, align uintptr) unsafe.Pointer {
 	if size == 0 {
