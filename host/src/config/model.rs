@@ -19,7 +19,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 pub use access::{AccessFormat, AccessLog, AccessOutput, AccessWhen, SyslogTarget};
 pub use address::Address;
 pub use cluster::{
-    Balance, Cluster, ClusterLimits, Endpoint, HashKey, HealthCheck, OutlierDetection, Probe, Retries, Statuses,
+    Balance, Cluster, ClusterLimits, Endpoint, HashKey, HealthCheck, Hedge, OutlierDetection, Probe, Retries, Statuses,
     Sticky, Timeouts,
 };
 pub use discovery::{Dns, Family, Wanted};

@@ -214,6 +214,7 @@ fn cluster() -> Value {
         ("host", text("What to send as Host")),
         ("timeouts", table(&[], &timeouts)),
         ("retries", retries()),
+        ("hedge", hedge()),
         ("outlier_detection", outlier_detection()),
         ("limits", cluster_limits()),
         ("proxy_protocol", choice(&["v1", "v2"])),
@@ -300,11 +301,20 @@ fn retries() -> Value {
     table(&[], &own)
 }
 
+fn hedge() -> Value {
+    let own = [
+        ("after", duration("How long an answer may take before another endpoint is asked too")),
+        ("methods", list(text("An idempotent method"))),
+    ];
+    table(&["after"], &own)
+}
+
 fn outlier_detection() -> Value {
     let own = [
         ("consecutive", number("Failures in a row that eject an endpoint")),
         ("success_rate", flag("Eject who succeeds much less often than the others")),
-        ("interval", duration("Between two looks at success rates")),
+        ("latency", number("Eject who takes so many times as long as the others do")),
+        ("interval", duration("Between two comparisons")),
         ("ejection", duration("Of the first ejection")),
         ("max_ejection", duration("Of any ejection")),
         ("max_ejected", number("Percent of the endpoints that may be ejected at once")),

@@ -4,6 +4,7 @@
 //! Names follow the OpenTelemetry conventions for HTTP where they have one. Label values come from the
 //! configuration and from fixed lists, never from what a client sends, so that their number is bounded.
 
+mod cluster;
 pub mod dns;
 mod exposition;
 mod families;
@@ -17,6 +18,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub use cluster::ClusterMetrics;
 pub use exposition::Format;
 pub use own::{OwnError, Record};
 pub use reading::{Buckets, Classes, ClusterReading, Failure, ListenerReading, PluginReading, Traffic, bounds};
@@ -290,50 +292,6 @@ impl PluginMetrics {
 
     fn last_failure(&self) -> Option<Failure> {
         self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// Of one cluster.
-#[derive(Debug, Default)]
-pub struct ClusterMetrics {
-    tries: Series<&'static str, Histogram>,
-    fallbacks: Counter,
-    retries: Series<&'static str, Counter>,
-    ejections: Series<&'static str, Counter>,
-    overflows: Series<&'static str, Counter>,
-    dns: dns::Lookups,
-}
-
-impl ClusterMetrics {
-    /// What DNS said of its endpoints.
-    pub fn dns(&self) -> &dns::Lookups {
-        &self.dns
-    }
-
-    /// A retry was `made`, or wasn't since it was `over-budget` or `over-limit`.
-    pub fn retry(&self, outcome: &'static str) {
-        self.retries.find(outcome, "other").add(1);
-    }
-
-    /// An endpoint was ejected for `consecutive-failures` or its `success-rate`.
-    pub fn ejected(&self, reason: &'static str) {
-        self.ejections.find(reason, "other").add(1);
-    }
-
-    /// There was no room for more `requests`, `connections` or `retries`.
-    pub fn overflow(&self, limit: &'static str) {
-        self.overflows.find(limit, "other").add(1);
-    }
-
-    /// One try at an endpoint ended: `ok`, `connect`, `reset`, `timeout` or `malformed`; the time to the
-    /// answer's head.
-    pub fn record(&self, outcome: &'static str, duration: Duration) {
-        self.tries.find(outcome, "other").record(duration);
-    }
-
-    /// A `balance` plugin failed or returned a bad index, and the built-in policy chose.
-    pub fn fallback(&self) {
-        self.fallbacks.add(1);
     }
 }
 

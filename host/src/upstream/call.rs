@@ -7,7 +7,7 @@ use http::{Request, Response};
 use super::cluster::Cluster;
 use super::guarded::guarded;
 use super::limit::Room;
-use super::retry::{copy, is_retried, keep_body, pause};
+use super::retry::{SHARE, copy, is_retried, keep_body, pause};
 use super::send::{Caller, MAX_ENDPOINTS, Seen, ThreadCluster};
 use crate::balance::{PickContext, View};
 use crate::body::Body;
@@ -16,7 +16,7 @@ use crate::error::{Error, Fault};
 use crate::telemetry::trail::{Trail, Try};
 
 /// What came of one try. With an error comes the request if nothing of it was sent.
-type Tried = Result<Response<Body>, (Error, Option<Request<Body>>)>;
+pub(super) type Tried = Result<Response<Body>, (Error, Option<Request<Body>>)>;
 
 impl ThreadCluster {
     /// Send a request and wait for the answer's head; the body follows as it comes. The target has to be
@@ -58,10 +58,10 @@ impl ThreadCluster {
     }
 
     async fn attempts(&self, mut request: Request<Body>, caller: Caller<'_>) -> Result<Response<Body>, Error> {
-        let retries = self.cluster().retries();
-        if let Some(retries) = retries {
-            self.budget.deposit(retries.budget);
-            request = keep_body(request, retries, self.cluster().timeouts().idle).await?;
+        let (retries, hedge) = (self.cluster().retries(), self.cluster().hedge());
+        if retries.is_some() || hedge.is_some() {
+            self.budget.deposit(retries.map_or(SHARE, |retries| retries.budget));
+            request = keep_body(request, retries, hedge, self.cluster().timeouts().idle).await?;
         }
         let (mut tried, mut attempt, mut last) = (Vec::new(), 1, Error::NoEndpoint);
         let mut room: Option<Room> = None;
@@ -80,7 +80,16 @@ impl ThreadCluster {
                 .filter(|retries| attempt <= retries.attempts)
                 .and_then(|retries| Some((copy(&request, &retries.methods)?, retries)));
             let begun = caller.trail.and_then(Trail::begin);
-            let sent = self.attempt(index, request).await;
+            let hedge = hedge.filter(|_| attempt == 1).and_then(|hedge| Some((copy(&request, &hedge.methods)?, hedge)));
+            let (index, sent) = match hedge {
+                None => (index, self.attempt(index, request).await),
+                // Apart, so that others don't pay for it.
+                Some((twin, hedge)) => {
+                    let hedged = Box::pin(self.hedged(index, request, twin, hedge, &caller)).await;
+                    tried.extend(hedged.other);
+                    (hedged.index, hedged.sent)
+                }
+            };
             drop(room.take());
             self.note(caller.trail, begun, index, &sent);
             let repeat = match (sent, spare) {
@@ -140,7 +149,7 @@ impl ThreadCluster {
     }
 
     /// Try one endpoint, in time.
-    async fn attempt(&self, index: usize, request: Request<Body>) -> Tried {
+    pub(super) async fn attempt(&self, index: usize, request: Request<Body>) -> Tried {
         let cluster = self.cluster();
         let sent = match cluster.timeouts().attempt {
             None => self.send_to(index, request).await,

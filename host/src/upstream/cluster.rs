@@ -27,6 +27,7 @@ pub struct Cluster {
     tls: Option<Arc<Tls>>,
     health_check: Option<model::HealthCheck>,
     retries: Option<model::Retries>,
+    hedge: Option<model::Hedge>,
     outlier_detection: Option<model::OutlierDetection>,
     limits: Arc<Limits>,
     /// Somebody ejects an endpoint.
@@ -93,6 +94,7 @@ impl Cluster {
             tls,
             health_check: config.health_check.clone(),
             retries: config.retries.clone(),
+            hedge: config.hedge.clone(),
             outlier_detection: config.outlier_detection.clone(),
             limits: previous
                 .map(|previous| Arc::clone(&previous.limits))
@@ -160,6 +162,11 @@ impl Cluster {
     /// What is tried again.
     pub fn retries(&self) -> Option<&model::Retries> {
         self.retries.as_ref()
+    }
+
+    /// What is sent to a second endpoint when the first takes long.
+    pub(super) fn hedge(&self) -> Option<&model::Hedge> {
+        self.hedge.as_ref()
     }
 
     pub(super) fn outlier_detection(&self) -> Option<&model::OutlierDetection> {

@@ -248,6 +248,14 @@ impl Endpoint {
         self.peak.add(sample, self.age_us());
     }
 
+    /// Another one answered first, and nobody waited any longer: it would have taken at least so long.
+    pub(super) fn overtaken(&self, after: Duration) {
+        let sample = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
+        if sample > self.peak_us() {
+            self.peak.add(sample, self.age_us());
+        }
+    }
+
     /// A request failed, and it was the endpoint's fault.
     pub(super) fn failed(&self) {
         let failures = self.failures.load(Relaxed);

@@ -11,6 +11,7 @@ mod duplex;
 mod endpoint;
 mod guarded;
 mod health;
+mod hedge;
 mod http1;
 mod limit;
 mod outlier;

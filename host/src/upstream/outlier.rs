@@ -20,11 +20,19 @@ const DEVIATIONS: f64 = 1.9;
 /// A rate that is good enough however good the others are.
 const GOOD_ENOUGH: f64 = 0.95;
 
+/// Answers in an interval that make an endpoint's mean time mean something.
+const ANSWERS: u32 = 20;
+/// Endpoints with such a time of which one can be slower than the others.
+const FEW: usize = 3;
+/// So many microseconds more than the others take is slow at least.
+const LEAST_US: u64 = 10_000;
+
 /// Why an endpoint is ejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     Consecutive,
     SuccessRate,
+    Latency,
 }
 
 impl Why {
@@ -33,6 +41,7 @@ impl Why {
         match self {
             Self::Consecutive => "consecutive-failures",
             Self::SuccessRate => "success-rate",
+            Self::Latency => "latency",
         }
     }
 }
@@ -45,6 +54,9 @@ pub(super) struct Outlier {
     /// Of this interval.
     good: AtomicU32,
     bad: AtomicU32,
+    /// Answers of this interval, and the microseconds that all their heads took.
+    answers: AtomicU32,
+    time_us: AtomicU64,
     /// 0: it isn't ejected.
     why: AtomicU8,
     /// Ejections that it has to answer for.
@@ -58,6 +70,7 @@ impl Outlier {
         match self.why.load(Acquire) {
             1 => Some(Why::Consecutive),
             2 => Some(Why::SuccessRate),
+            3 => Some(Why::Latency),
             _ => None,
         }
     }
@@ -80,7 +93,12 @@ impl Outlier {
         let times = self.times.fetch_add(1, Relaxed).saturating_add(1);
         let time = config.ejection.saturating_mul(times).min(config.max_ejection);
         self.until.store(now.saturating_add(millis(time)), Relaxed);
-        self.why.store(if why == Why::Consecutive { 1 } else { 2 }, Release);
+        let number = match why {
+            Why::Consecutive => 1,
+            Why::SuccessRate => 2,
+            Why::Latency => 3,
+        };
+        self.why.store(number, Release);
         time
     }
 
@@ -88,6 +106,8 @@ impl Outlier {
         self.row.store(0, Relaxed);
         self.good.store(0, Relaxed);
         self.bad.store(0, Relaxed);
+        self.answers.store(0, Relaxed);
+        self.time_us.store(0, Relaxed);
         self.why.store(0, Release);
     }
 
@@ -96,6 +116,12 @@ impl Outlier {
         let (good, bad) = (self.good.swap(0, Relaxed), self.bad.swap(0, Relaxed));
         let all = good.saturating_add(bad);
         (all >= VOLUME).then(|| f64::from(good) / f64::from(all))
+    }
+
+    /// The mean time of the interval that ends now in microseconds, if it means something.
+    fn close_times(&self) -> Option<u64> {
+        let (answers, time) = (self.answers.swap(0, Relaxed), self.time_us.swap(0, Relaxed));
+        (answers >= ANSWERS).then(|| time / u64::from(answers.max(1)))
     }
 
     /// An interval without ejection makes up for one.
@@ -116,6 +142,15 @@ impl Cluster {
         let row = member.endpoint.outlier().count(good);
         if config.consecutive > 0 && row >= config.consecutive {
             self.eject(member, config, Why::Consecutive);
+        }
+    }
+
+    /// An answer's head came after that time.
+    pub(super) fn observe_time(&self, member: &Member, time: Duration) {
+        if self.outlier_detection().is_some_and(|config| config.latency.is_some()) {
+            let outlier = member.endpoint.outlier();
+            outlier.answers.fetch_add(1, Relaxed);
+            outlier.time_us.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Relaxed);
         }
     }
 
@@ -154,6 +189,33 @@ impl Cluster {
             self.eject(member, config, Why::SuccessRate);
         }
     }
+
+    /// Who stands out by being slow, the slowest first.
+    fn compare_times(&self, config: &OutlierDetection) {
+        let Some(factor) = config.latency else { return };
+        let known = self
+            .members()
+            .iter()
+            .filter_map(|member| Some((member, member.endpoint.outlier().close_times()?)))
+            .filter(|(member, _)| member.endpoint.outlier().why().is_none());
+        let mut known: Vec<(&Member, u64)> = known.collect();
+        known.sort_unstable_by_key(|(_, time)| std::cmp::Reverse(*time));
+        let times: Vec<u64> = known.iter().map(|(_, time)| *time).collect();
+        for (place, (member, _)) in known.iter().enumerate() {
+            if is_slow(&times, place, factor) {
+                self.eject(member, config, Why::Latency);
+            }
+        }
+    }
+}
+
+/// Whether the time at `place` is more than `factor` times the median of the others', and a good deal more.
+fn is_slow(times: &[u64], place: usize, factor: u32) -> bool {
+    let mut others: Vec<u64> = times.iter().enumerate().filter(|(at, _)| *at != place).map(|(_, time)| *time).collect();
+    others.sort_unstable();
+    // Of an even number the larger one of the two in the middle, since it ejects fewer.
+    let (Some(own), Some(median)) = (times.get(place), others.get(others.len() / 2)) else { return false };
+    times.len() >= FEW && *own > median.saturating_mul(factor.into()) && own.saturating_sub(*median) >= LEAST_US
 }
 
 fn threshold(rates: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
@@ -196,6 +258,7 @@ pub(super) async fn run(mut clusters: watch::Receiver<Arc<Cluster>>) {
         if compared.elapsed() >= config.interval {
             compared = Instant::now();
             cluster.compare(config);
+            cluster.compare_times(config);
             let well = cluster.members().iter().map(|member| member.endpoint.outlier());
             well.filter(|outlier| outlier.why().is_none()).for_each(Outlier::forgive);
         }
@@ -216,98 +279,4 @@ fn readmit(cluster: &Cluster, member: &Member) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::model;
-
-    fn cluster(count: u16, config: OutlierDetection) -> Cluster {
-        let address = |port| std::net::SocketAddr::from(([127, 0, 0, 1], port)).into();
-        let config = model::Cluster {
-            endpoints: (1..=count).map(address).collect(),
-            outlier_detection: Some(config),
-            ..model::Cluster::default()
-        };
-        Cluster::new(&config, None, None, Arc::default())
-    }
-
-    fn ejected(cluster: &Cluster) -> Vec<usize> {
-        let members = cluster.members().iter().enumerate();
-        members.filter(|(_, member)| member.endpoint.outlier().why().is_some()).map(|(index, _)| index).collect()
-    }
-
-    fn observe(cluster: &Cluster, index: usize, good: u32, bad: u32) {
-        // Mixed, so that there is no row.
-        let mut left = (good, bad);
-        while left != (0, 0) {
-            let next = left.0 > 0 && (left.1 == 0 || left.0 * bad.max(1) >= left.1 * good.max(1));
-            if next {
-                left.0 -= 1
-            } else {
-                left.1 -= 1
-            }
-            cluster.observe(&cluster.members()[index], next);
-        }
-    }
-
-    #[test]
-    fn a_row_of_failures_ejects_and_a_success_breaks_it() {
-        let cluster = cluster(3, OutlierDetection::default());
-        for good in [false, false, false, false, true, false, false, false, false] {
-            cluster.observe(&cluster.members()[1], good);
-        }
-        assert!(ejected(&cluster).is_empty());
-        cluster.observe(&cluster.members()[1], false);
-        assert_eq!(ejected(&cluster), [1]);
-        assert!(!cluster.members()[1].endpoint.is_available());
-    }
-
-    #[test]
-    fn no_more_than_the_share_is_ejected_and_one_always_may_be() {
-        let fail_all = |count, max_ejected| {
-            let cluster = cluster(count, OutlierDetection { max_ejected, ..OutlierDetection::default() });
-            for index in 0..usize::from(count) {
-                observe(&cluster, index, 0, 20);
-            }
-            ejected(&cluster).len()
-        };
-        assert_eq!((fail_all(10, 30), fail_all(3, 10), fail_all(4, 50), fail_all(4, 100)), (3, 1, 2, 4));
-    }
-
-    #[test]
-    fn each_ejection_is_longer_until_the_longest() {
-        let config = OutlierDetection { max_ejection: Duration::from_secs(70), ..OutlierDetection::default() };
-        let outlier = Outlier::default();
-        let times: Vec<u64> = (0..4).map(|_| outlier.eject(0, &config, Why::Consecutive).as_secs()).collect();
-        assert_eq!(times, [30, 60, 70, 70]);
-        (0..4).for_each(|_| outlier.forgive());
-        assert_eq!(outlier.eject(0, &config, Why::Consecutive).as_secs(), 30);
-    }
-
-    #[test]
-    fn who_succeeds_much_less_often_than_the_others_stands_out() {
-        let config = OutlierDetection { consecutive: 0, ..OutlierDetection::default() };
-        let cluster = cluster(6, config.clone());
-        for index in 0..5 {
-            observe(&cluster, index, 99, 1);
-        }
-        observe(&cluster, 5, 70, 30);
-        cluster.compare(&config);
-        assert_eq!(ejected(&cluster), [5]);
-        assert_eq!(cluster.members()[5].endpoint.outlier().why(), Some(Why::SuccessRate));
-    }
-
-    #[test]
-    fn nobody_stands_out_of_too_few_or_for_too_little() {
-        let config = OutlierDetection { consecutive: 0, ..OutlierDetection::default() };
-        let few = cluster(4, config.clone());
-        (0..3).for_each(|index| observe(&few, index, 100, 0));
-        observe(&few, 3, 50, 50);
-        few.compare(&config);
-        assert!(ejected(&few).is_empty());
-        let good = cluster(6, config.clone());
-        (0..5).for_each(|index| observe(&good, index, 200, 0));
-        observe(&good, 5, 196, 4);
-        good.compare(&config);
-        assert!(ejected(&good).is_empty(), "98 % is good enough");
-    }
-}
+mod tests;

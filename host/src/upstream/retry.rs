@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use http::{Method, Request};
 
 use crate::body::{Body, BodyError};
-use crate::config::model::Retries;
+use crate::config::model::{Hedge, Retries};
 use crate::error::Error;
 
 /// Hundredths of a retry that come each second, whatever the traffic: a quiet cluster may retry too.
@@ -15,6 +15,11 @@ const REFILL: u64 = 300;
 /// The most that is saved up.
 const MOST: u64 = 10_000;
 const ONE: u64 = 100;
+
+/// What clusters that hedge have without retries of their own: how much of the requests may be sent twice, in percent.
+pub(super) const SHARE: u32 = 20;
+/// And the largest body.
+const BODY: usize = 64 << 10;
 
 /// How many retries a thread may still make, as a share of its requests, so that retries don't multiply the load
 /// on a service that fails. (Finagle's documentation: RetryBudget.)
@@ -52,17 +57,20 @@ impl Budget {
 /// The client doesn't deliver it.
 pub(super) async fn keep_body(
     request: Request<Body>,
-    retries: &Retries,
+    retries: Option<&Retries>,
+    hedge: Option<&Hedge>,
     idle: Duration,
 ) -> Result<Request<Body>, Error> {
     let Body::Stream(stream) = request.body() else { return Ok(request) };
     let length = http_body::Body::size_hint(&**stream).exact();
-    let fits = length.is_some_and(|length| length <= retries.body as u64);
-    if !fits || !retries.methods.contains(request.method()) {
+    let most = retries.map_or(BODY, |retries| retries.body);
+    let fits = length.is_some_and(|length| length <= most as u64);
+    let methods = [retries.map(|retries| &retries.methods), hedge.map(|hedge| &hedge.methods)];
+    if !fits || !methods.into_iter().flatten().any(|methods| methods.contains(request.method())) {
         return Ok(request);
     }
     let (head, body) = request.into_parts();
-    let body = match tokio::time::timeout(idle, body.collect(retries.body)).await {
+    let body = match tokio::time::timeout(idle, body.collect(most)).await {
         Ok(Ok(bytes)) if bytes.is_empty() => Body::Empty,
         Ok(Ok(bytes)) => Body::Full(bytes),
         Ok(Err(BodyError::Idle)) | Err(_) => return Err(Error::RequestTimeout),

@@ -164,6 +164,7 @@ impl ThreadCluster {
     ) -> Response<Body> {
         let latency = start.elapsed();
         member.endpoint.succeeded(latency);
+        self.cluster.observe_time(member, latency);
         self.cluster.metrics().record("ok", latency);
         let body = if head.status == StatusCode::SWITCHING_PROTOCOLS {
             Body::Switched(Box::new(connection.switched(self.cluster.timeouts().idle, in_flight)))

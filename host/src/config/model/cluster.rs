@@ -33,6 +33,7 @@ pub struct Cluster {
     pub host: Option<HeaderValue>,
     pub timeouts: Timeouts,
     pub retries: Option<Retries>,
+    pub hedge: Option<Hedge>,
     pub outlier_detection: Option<OutlierDetection>,
     pub limits: ClusterLimits,
     /// The PROXY protocol header that connections begin with.
@@ -58,6 +59,7 @@ impl Default for Cluster {
             host: None,
             timeouts: Timeouts::default(),
             retries: None,
+            hedge: None,
             outlier_detection: None,
             limits: ClusterLimits::default(),
             proxy_protocol: None,
@@ -208,6 +210,15 @@ impl Default for Retries {
     }
 }
 
+/// `hedge = { … }`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hedge {
+    /// How long an answer may take before another endpoint is asked too.
+    pub after: Duration,
+    /// Idempotent ones; by default all of these (RFC 9110, section 9.2.2).
+    pub methods: Vec<Method>,
+}
+
 /// `outlier_detection = { … }`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutlierDetection {
@@ -215,7 +226,9 @@ pub struct OutlierDetection {
     pub consecutive: u32,
     /// Eject who succeeds much less often than the others. Default.
     pub success_rate: bool,
-    /// Between two looks at success rates. Default 10 s.
+    /// Eject who takes so many times as long as the others do. Default none.
+    pub latency: Option<u32>,
+    /// Between two comparisons. Default 10 s.
     pub interval: Duration,
     /// Of the first ejection; of the second twice as long, and so on. Default 30 s.
     pub ejection: Duration,
@@ -230,6 +243,7 @@ impl Default for OutlierDetection {
         Self {
             consecutive: 5,
             success_rate: true,
+            latency: None,
             interval: Duration::from_secs(10),
             ejection: Duration::from_secs(30),
             max_ejection: Duration::from_secs(300),

@@ -78,6 +78,7 @@ fn read_settled(entry: &Entry<'_>, surroundings: &Surroundings<'_>) -> model::Cl
         host: entry.read("host", network::host_field).map(|host| host.value),
         timeouts: read_timeouts(entry),
         retries: resilience::read_retries(entry),
+        hedge: resilience::read_hedge(entry),
         outlier_detection: resilience::read_outlier_detection(entry),
         limits: resilience::read_limits(entry),
         proxy_protocol: entry

@@ -82,7 +82,7 @@ tables! {
     /// `[[cluster]]`
     CLUSTER {
         "name", "balance", "sticky", "panic_threshold", "prefer_zone", "slow_start", "endpoints", "discovery",
-        "health_check", "host", "timeouts", "retries", "outlier_detection", "limits", "proxy_protocol", "tls",
+        "health_check", "host", "timeouts", "retries", "hedge", "outlier_detection", "limits", "proxy_protocol", "tls",
     } later { "protocol" }
 
     /// `tls` of a cluster
@@ -114,8 +114,11 @@ tables! {
     /// `retries` of a cluster
     RETRIES { "attempts", "on", "methods", "budget", "backoff", "max_backoff", "body" } later {}
 
+    /// `hedge` of a cluster
+    HEDGE { "after", "methods" } later {}
+
     /// `outlier_detection` of a cluster
-    OUTLIER_DETECTION { "consecutive", "success_rate", "interval", "ejection", "max_ejection", "max_ejected" } later { "latency" }
+    OUTLIER_DETECTION { "consecutive", "success_rate", "interval", "ejection", "max_ejection", "max_ejected", "latency" } later {}
 
     /// `limits` of a cluster
     CLUSTER_LIMITS { "requests", "connections", "retries", "pending", "wait" } later {}

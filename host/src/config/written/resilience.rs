@@ -7,7 +7,7 @@ use http::Method;
 use super::{health, keys};
 use crate::config::document::Node;
 use crate::config::entry::Entry;
-use crate::config::model::{ClusterLimits, OutlierDetection, Retries, Statuses};
+use crate::config::model::{ClusterLimits, Hedge, OutlierDetection, Retries, Statuses};
 use crate::config::problem::{At, Fault, quote};
 use crate::config::values;
 
@@ -88,6 +88,23 @@ fn method(node: Node<'_>) -> Result<Method, Fault> {
     }
 }
 
+pub(super) fn read_hedge(entry: &Entry<'_>) -> Option<Hedge> {
+    let table = entry.table("hedge", "hedge = { after = \"200ms\" }")?.allow(&keys::HEDGE);
+    let idempotent = Retries::default().methods;
+    let may_be_twice = |node: Node<'_>| {
+        let method = method(node)?;
+        if !idempotent.contains(&method) {
+            let message = format!("requests with {method} can't be sent twice without harm");
+            return Err(Fault::new(message, "remove it: only idempotent ones are hedged"));
+        }
+        Ok(method)
+    };
+    let methods = table.list("methods", METHODS, may_be_twice);
+    let methods = methods.map(|methods| methods.value.into_iter().map(|method| method.value).collect());
+    let after = table.require("after", "\"200ms\"", values::duration(MILLISECOND, HOUR))?.value;
+    Some(Hedge { after, methods: methods.unwrap_or(idempotent) })
+}
+
 pub(super) fn read_outlier_detection(entry: &Entry<'_>) -> Option<OutlierDetection> {
     let table = entry.table("outlier_detection", "outlier_detection = {}")?.allow(&keys::OUTLIER_DETECTION);
     let default = OutlierDetection::default();
@@ -102,6 +119,7 @@ pub(super) fn read_outlier_detection(entry: &Entry<'_>) -> Option<OutlierDetecti
     Some(OutlierDetection {
         consecutive: value(table.read("consecutive", values::count(0, 1_000_000)), default.consecutive),
         success_rate: value(table.read("success_rate", values::boolean), default.success_rate),
+        latency: table.read("latency", values::count(2, 100)).map(|factor| factor.value),
         interval: time("interval", default.interval),
         ejection,
         max_ejection: value(max_ejection, default.max_ejection.max(ejection)),

@@ -137,6 +137,7 @@ impl Families {
     fn clusters(&mut self, metrics: &Metrics) {
         let (mut tries, mut durations, mut fallbacks) = (Vec::new(), Vec::new(), Vec::new());
         let (mut retries, mut ejections, mut overflows) = (Vec::new(), Vec::new(), Vec::new());
+        let mut hedges = Vec::new();
         for (cluster, handle) in metrics.clusters.sorted() {
             for (outcome, histogram) in handle.tries.iter() {
                 let labels = vec![("cluster".into(), cluster.to_string()), ("outcome".into(), outcome.to_owned())];
@@ -149,6 +150,7 @@ impl Families {
                 (&handle.retries, "outcome", &mut retries),
                 (&handle.ejections, "reason", &mut ejections),
                 (&handle.overflows, "limit", &mut overflows),
+                (&handle.hedges, "outcome", &mut hedges),
             ];
             for (series, label, samples) in all {
                 for (value, counter) in series.iter() {
@@ -163,6 +165,8 @@ impl Families {
             None,
             Samples::Counter(retries),
         );
+        let help = "Requests that took long and were sent to another endpoint too, or would have been";
+        self.add("sluice_cluster_hedges", help, None, Samples::Counter(hedges));
         self.add("sluice_cluster_ejections", "Endpoints ejected as outliers", None, Samples::Counter(ejections));
         self.add(
             "sluice_cluster_overflows",

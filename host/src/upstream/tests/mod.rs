@@ -1,6 +1,7 @@
 //! Calls to endpoints that behave and endpoints that don't, over real sockets.
 
 mod bodies;
+mod hedging;
 mod policies;
 mod resilience;
 pub(crate) mod support;

@@ -9,7 +9,7 @@ use super::*;
 use crate::config::model::{ClusterLimits, HealthCheck, OutlierDetection, Probe, Retries, Statuses};
 
 /// An endpoint that answers each request with `answer` and counts them.
-async fn answering(answer: &'static str) -> (SocketAddr, Rc<Cell<u32>>) {
+pub(super) async fn answering(answer: &'static str) -> (SocketAddr, Rc<Cell<u32>>) {
     let count = Rc::new(Cell::new(0));
     let seen = Rc::clone(&count);
     let address = endpoint(move |_, mut stream| {
@@ -27,9 +27,9 @@ async fn answering(answer: &'static str) -> (SocketAddr, Rc<Cell<u32>>) {
     (address, count)
 }
 
-const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy";
+pub(super) const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy";
 
-fn of(addresses: &[SocketAddr]) -> model::Cluster {
+pub(super) fn of(addresses: &[SocketAddr]) -> model::Cluster {
     model::Cluster {
         name: "test".into(),
         endpoints: addresses.iter().map(|address| (*address).into()).collect(),
@@ -37,12 +37,12 @@ fn of(addresses: &[SocketAddr]) -> model::Cluster {
     }
 }
 
-fn quick(attempts: u32) -> Retries {
+pub(super) fn quick(attempts: u32) -> Retries {
     let moment = Duration::from_millis(1);
     Retries { attempts, backoff: moment, max_backoff: moment, ..Retries::default() }
 }
 
-async fn ask(cluster: &ThreadCluster, method: Method) -> (StatusCode, Bytes) {
+pub(super) async fn ask(cluster: &ThreadCluster, method: Method) -> (StatusCode, Bytes) {
     let answer = cluster.send(request(method, Body::Empty), Caller::default()).await.unwrap();
     (answer.status(), text(answer).await.unwrap())
 }
