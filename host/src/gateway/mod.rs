@@ -257,6 +257,8 @@ fn bind_admin(admin: &Admin) -> Result<Bound, Problem> {
 #[cfg(test)]
 mod discovery_tests;
 #[cfg(test)]
+mod limit_tests;
+#[cfg(test)]
 mod stream_tests;
 #[cfg(test)]
 mod tests;

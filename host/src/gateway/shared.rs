@@ -119,6 +119,10 @@ impl Shared {
                 healthy: member.endpoint.is_healthy(),
                 drained: member.endpoint.is_drained(),
                 in_flight: member.endpoint.in_flight(),
+                weight: member.weight,
+                latency_us: member.endpoint.latency_us(),
+                requests: member.endpoint.requests(),
+                failed: member.endpoint.failed_requests(),
                 state: member.endpoint.state(),
             };
             cluster.members().iter().map(sample).collect::<Vec<_>>()

@@ -185,6 +185,12 @@ pub struct EndpointSample {
     /// Taken out by an operator.
     pub drained: bool,
     pub in_flight: u32,
+    pub weight: u32,
+    /// Moving average to the head of an answer; 0 if unknown.
+    pub latency_us: u64,
+    /// Tries, and those that failed by its fault.
+    pub requests: u64,
+    pub failed: u64,
     /// `healthy`, `warming`, `unhealthy` or `ejected`.
     pub state: &'static str,
 }

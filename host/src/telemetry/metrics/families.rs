@@ -223,35 +223,37 @@ impl Families {
         };
         // An address that a cluster lists twice is one endpoint here: a series must not occur twice.
         let mut seen: HashMap<(&Arc<str>, &str), usize> = HashMap::new();
-        let mut healthy: Vec<(Labels, Number)> = Vec::new();
-        let mut drained: Vec<(Labels, Number)> = Vec::new();
-        let mut in_flight: Vec<(Labels, Number)> = Vec::new();
+        let mut once: Vec<(&EndpointSample, u64)> = Vec::new();
         for endpoint in endpoints {
-            if let Some(index) = seen.get(&(&endpoint.cluster, endpoint.address.as_str())) {
-                if let Some((_, Number::Count(sum))) = in_flight.get_mut(*index) {
-                    *sum += u64::from(endpoint.in_flight);
-                }
-                continue;
+            let place = *seen.entry((&endpoint.cluster, &endpoint.address)).or_insert(once.len());
+            match once.get_mut(place) {
+                Some((_, in_flight)) => *in_flight += u64::from(endpoint.in_flight),
+                None => once.push((endpoint, endpoint.in_flight.into())),
             }
-            seen.insert((&endpoint.cluster, &endpoint.address), healthy.len());
-            healthy.push((labels(endpoint), Number::Count(u64::from(endpoint.healthy))));
-            drained.push((labels(endpoint), Number::Count(u64::from(endpoint.drained))));
-            in_flight.push((labels(endpoint), Number::Count(u64::from(endpoint.in_flight))));
         }
-        self.add(
-            "sluice_endpoint_healthy",
-            "Whether health checks find the endpoint well",
-            None,
-            Samples::Gauge(healthy),
-        );
+        let in_flight = once.iter().map(|(endpoint, sum)| (labels(endpoint), Number::Count(*sum)));
+        let help = "Requests sent to the endpoint that haven't ended";
+        self.add("sluice_endpoint_requests_in_flight", help, None, Samples::Gauge(in_flight.collect()));
+        let of_each = |value: fn(&EndpointSample) -> Number| -> Vec<(Labels, Number)> {
+            once.iter().map(|(endpoint, _)| (labels(endpoint), value(endpoint))).collect()
+        };
+        let healthy = of_each(|endpoint| Number::Count(endpoint.healthy.into()));
+        let help = "Whether health checks find the endpoint well";
+        self.add("sluice_endpoint_healthy", help, None, Samples::Gauge(healthy));
+        let drained = of_each(|endpoint| Number::Count(endpoint.drained.into()));
         let help = "Whether an operator has taken the endpoint out";
         self.add("sluice_endpoint_drained", help, None, Samples::Gauge(drained));
-        self.add(
-            "sluice_endpoint_requests_in_flight",
-            "Requests sent to the endpoint that haven't ended",
-            None,
-            Samples::Gauge(in_flight),
-        );
+        let weights = of_each(|endpoint| Number::Count(endpoint.weight.into()));
+        self.add("sluice_endpoint_weight", "The endpoint's weight", None, Samples::Gauge(weights));
+        let latency = of_each(|endpoint| Number::Real(endpoint.latency_us as f64 / 1e6));
+        let help = "Moving average of the time to the head of the endpoint's answers; 0 if unknown";
+        self.add("sluice_endpoint_latency", help, Some(Unit::Seconds), Samples::Gauge(latency));
+        let requests = of_each(|endpoint| Number::Count(endpoint.requests));
+        let help = "Tries at the endpoint since it is known";
+        self.add("sluice_endpoint_requests", help, None, Samples::Counter(requests));
+        let failures = of_each(|endpoint| Number::Count(endpoint.failed));
+        let help = "Tries at the endpoint that failed by its fault";
+        self.add("sluice_endpoint_failures", help, None, Samples::Counter(failures));
     }
 
     /// Numbers that plugins keep. Names of plugins that differ only in their punctuation meet here: their series

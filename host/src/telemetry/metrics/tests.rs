@@ -30,6 +30,10 @@ fn what_was_recorded_can_be_read() {
         healthy: true,
         drained: in_flight == 3,
         in_flight,
+        weight: 5,
+        latency_us: 1500,
+        requests: 9,
+        failed: 4,
         state: "healthy",
     };
     let component = ComponentSample { plugin: "keys".into(), digest: "ab12".into(), state: "serving" };
@@ -54,6 +58,10 @@ fn what_was_recorded_can_be_read() {
         ("sluice_plugin_peak_memory_bytes{plugin=\"keys\"}".into(), 1048576.0),
         ("sluice_plugin_info{plugin=\"keys\",digest=\"ab12\",state=\"serving\"}".into(), 1.0),
         ("sluice_upstream_requests_total{cluster=\"shop\",outcome=\"ok\"}".into(), 1.0),
+        ("sluice_endpoint_weight{cluster=\"shop\",endpoint=\"[::1]:1\"}".into(), 5.0),
+        ("sluice_endpoint_latency_seconds{cluster=\"shop\",endpoint=\"[::1]:1\"}".into(), 0.0015),
+        ("sluice_endpoint_requests_total{cluster=\"shop\",endpoint=\"[::1]:1\"}".into(), 9.0),
+        ("sluice_endpoint_failures_total{cluster=\"shop\",endpoint=\"[::1]:1\"}".into(), 4.0),
         ("sluice_balance_fallbacks_total{cluster=\"shop\"}".into(), 1.0),
         ("sluice_reloads_total{outcome=\"refused\"}".into(), 1.0),
         ("sluice_reloads_total{outcome=\"published\"}".into(), 0.0),

@@ -7,6 +7,7 @@ use http::header;
 use super::policies::{Watched, named, on_cluster};
 use super::*;
 use crate::config::model::{ClusterLimits, HealthCheck, OutlierDetection, Probe, Retries, Statuses};
+use crate::upstream::Checks;
 
 /// An endpoint that answers each request with `answer` and counts them.
 pub(super) async fn answering(answer: &'static str) -> (SocketAddr, Rc<Cell<u32>>) {
@@ -239,6 +240,49 @@ fn checks_by_connection_by_status_and_by_body() {
                 tokio::task::yield_now().await;
             }
             drop((watched, shown));
+        }
+    });
+}
+
+#[test]
+fn a_check_that_nobody_answers_fails_in_time() {
+    on_thread(async {
+        let mute = endpoint(|_, mut stream| async move {
+            read_head(&mut stream).await;
+            std::future::pending::<()>().await;
+        })
+        .await;
+        let probe = Probe::Http { path: "/".into(), expect: Statuses(vec![200..=299]), body: None };
+        let moment = Duration::from_millis(10);
+        let check = HealthCheck { probe, interval: moment, timeout: moment, unhealthy_after: 2, healthy_after: 1 };
+        let cluster = on_cluster(&model::Cluster { health_check: Some(check), ..of(&[mute]) }, None);
+        let endpoint = &cluster.cluster().members()[0].endpoint;
+        let watched = Watched::start(&cluster);
+        while endpoint.is_healthy() {
+            tokio::time::sleep(moment).await;
+        }
+        drop(watched);
+    });
+}
+
+#[test]
+fn a_row_of_failures_is_not_broken_by_endpoints_that_come_and_go() {
+    on_thread(async {
+        let (gone, moment) = (nobody().await, Duration::from_millis(20));
+        let check =
+            HealthCheck { probe: Probe::Tcp, interval: moment, timeout: moment, unhealthy_after: 50, healthy_after: 1 };
+        let well = named("well").await;
+        let config = |addresses: &[SocketAddr]| model::Cluster { health_check: Some(check.clone()), ..of(addresses) };
+        let mut cluster = on_cluster(&config(&[gone]), None);
+        let (mut checks, mut whole) = (Checks::default(), false);
+        checks.update(&[cluster.cluster_arc()]);
+        // More often than a row of fifty can come about.
+        while cluster.cluster().members()[0].endpoint.is_healthy() {
+            tokio::time::sleep(moment).await;
+            whole = !whole;
+            let addresses: &[SocketAddr] = if whole { &[gone, well] } else { &[gone] };
+            cluster = on_cluster(&config(addresses), Some(cluster.cluster()));
+            checks.update(&[cluster.cluster_arc()]);
         }
     });
 }
