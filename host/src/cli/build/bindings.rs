@@ -103,3 +103,44 @@ fn write(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::project;
+    use super::*;
+
+    /// All that can be exported.
+    const EVERYTHING: &str = "include sluice:plugin/authenticator@0.1.0; include sluice:plugin/authorizer@0.1.0; \
+        include sluice:plugin/rate-limiter@0.1.0; include sluice:plugin/body-filter@0.1.0; \
+        include sluice:plugin/stream-filter@0.1.0; include sluice:plugin/aggregator@0.1.0; \
+        include sluice:plugin/balancer@0.1.0;";
+
+    #[test]
+    fn every_hook_reaches_the_helpers() {
+        let folder = project(EVERYTHING);
+        let wit = folder.path().join("wit");
+        let go = generate(Bound::Go, "hello", &wit).unwrap();
+        let exported: Vec<_> = go.iter().filter(|(name, _)| name.ends_with("/glue.go")).collect();
+        assert_eq!(exported.len(), GO.len());
+        for (name, text) in &go {
+            let text = String::from_utf8_lossy(text);
+            assert!(!text.contains("{{") && !text.contains(GO_PACKAGES) && !text.contains("go.bytecode"), "{name}");
+        }
+        let c = generate(Bound::C, "hello", &wit).unwrap();
+        let header = c.iter().find(|(name, _)| name == "hooks.h").unwrap();
+        let helper = include_str!("../../../templates/c/sluice/hooks.c");
+        for line in String::from_utf8_lossy(&header.1).lines().filter(|line| line.starts_with("#define")) {
+            let name = line.strip_prefix("#define ").unwrap();
+            assert!(helper.contains(&format!("#ifdef {name}\n")), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_world_has_its_name() {
+        let folder = project("include sluice:plugin/filter@0.1.0;");
+        let file = folder.path().join("wit/plugin.wit");
+        fs::write(&file, "package local:plugin; world other { }").unwrap();
+        let why = generate(Bound::C, "hello", &folder.path().join("wit")).unwrap_err();
+        assert!(why.contains("a world named `plugin`"), "{why}");
+    }
+}

@@ -49,3 +49,45 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     let written = fs::write(&part, bytes).and_then(|()| fs::rename(&part, path));
     written.map_err(|error| format!("{}: can't be written: {error}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::project;
+    use super::*;
+
+    /// Asks WASI for the time and prints it, whatever the hook.
+    const MODULE: &str = r#"(module
+      (import "wasi_snapshot_preview1" "clock_time_get" (func $time (param i32 i64 i32) (result i32)))
+      (import "wasi_snapshot_preview1" "fd_write" (func $print (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+      (func $hook (result i32)
+        (drop (call $time (i32.const 0) (i64.const 0) (i32.const 64)))
+        (drop (call $print (i32.const 1) (i32.const 16) (i32.const 1) (i32.const 32)))
+        (i32.const 0))
+      (func (export "sluice:plugin/lifecycle@0.1.0#configure") (param i32 i32) (result i32) (call $hook))
+      (func (export "sluice:plugin/on-request@0.1.0#handle") (param i32 i32) (result i32) (call $hook))
+      (func (export "sluice:plugin/on-response@0.1.0#handle") (param i32 i32 i32) (result i32) (call $hook)))"#;
+
+    #[test]
+    fn what_insists_on_wasi_gets_none_of_it() {
+        let folder = project("include sluice:plugin/filter@0.1.0;");
+        let module = folder.path().join("module.wasm");
+        fs::write(&module, wat::parse_str(MODULE).unwrap()).unwrap();
+        let component = encode(&module, &folder.path().join("wit")).unwrap();
+        let inspection = sluice::plugin::wasm::inspect(&component).unwrap();
+        inspection.check().unwrap();
+        assert!(inspection.wasi.is_empty(), "{:?}", inspection.wasi);
+        assert!(inspection.imports.contains("log"), "{:?}", inspection.imports);
+        assert!(!inspection.imports.contains("kv"), "what isn't used isn't imported");
+    }
+
+    #[test]
+    fn a_missing_hook_is_named() {
+        let folder = project("include sluice:plugin/filter@0.1.0; export sluice:plugin/authorize@0.1.0;");
+        let module = folder.path().join("module.wasm");
+        fs::write(&module, wat::parse_str(MODULE).unwrap()).unwrap();
+        let why = encode(&module, &folder.path().join("wit")).unwrap_err();
+        assert!(why.contains("authorize"), "{why}");
+    }
+}

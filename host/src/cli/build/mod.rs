@@ -45,3 +45,23 @@ fn hooks(resolve: &Resolve, world: WorldId) -> Vec<String> {
     };
     exports.filter_map(name).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// A folder with `wit/`, for a world of `items`.
+    pub fn project(items: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let contract = folder.path().join("wit/deps/sluice");
+        fs::create_dir_all(&contract).unwrap();
+        for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit")).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, contract.join(path.file_name().unwrap())).unwrap();
+        }
+        let wit = format!("package local:plugin;\nworld plugin {{ {items} }}\n");
+        fs::write(folder.path().join("wit/plugin.wit"), wit).unwrap();
+        folder
+    }
+}
