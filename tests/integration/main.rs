@@ -5,6 +5,7 @@ mod authoring;
 mod check;
 mod dashboard;
 mod destinations;
+mod dev;
 mod entry;
 mod explain;
 mod failures;

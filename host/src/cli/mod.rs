@@ -5,6 +5,7 @@
 
 mod build;
 mod check;
+mod dev;
 mod explain;
 mod inspect;
 mod new;
@@ -117,6 +118,8 @@ enum Plugin {
         #[arg(long, short, value_name = "FILE")]
         output: PathBuf,
     },
+    /// Build a plugin's project whenever it changes, and show what it does to each request
+    Dev(dev::Dev),
     /// Run a plugin in the real host on written cases, and show what differs
     Test {
         #[arg(value_name = "FILE")]
@@ -179,6 +182,7 @@ pub fn main() -> ExitCode {
             build::bindings(lang, &module, &wit, &output)
         }
         Command::Plugin(Plugin::Component { module, wit, output }) => build::component(&module, &wit, &output),
+        Command::Plugin(Plugin::Dev(args)) => dev::dev(args),
         Command::Plugin(Plugin::Test { file, cases, repeat }) => {
             if let Err(error) = log::start(log::Format::Text) {
                 return fail(error);
@@ -227,6 +231,9 @@ mod tests {
             "sluice plugin bindings --lang c --output build",
             "sluice plugin bindings --lang go --module hello --output build",
             "sluice plugin component a.wasm --wit wit --output b.wasm",
+            "sluice plugin dev",
+            "sluice plugin dev a --listen 127.0.0.1:0 --build make",
+            "sluice plugin dev a --config a.toml",
             "sluice plugin test a.wasm",
             "sluice plugin test a.wasm b.toml --repeat 20",
         ] {

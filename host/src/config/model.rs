@@ -24,7 +24,7 @@ pub use cluster::{
 };
 pub use discovery::{Dns, Family, Wanted};
 pub use place::Place;
-pub use state::{OnAway, Redis, RedisAddress, State};
+pub use state::{Authorities, OnAway, Redis, RedisAddress, State};
 pub use tls::{CertificateFiles, Certificates, ClientCertificates, ClusterTls, Tls, Versions};
 
 /// One whole configuration.

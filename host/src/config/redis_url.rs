@@ -1,4 +1,4 @@
-//! Where Redis is, as a URL: `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`, or
+//! Where Redis is, as a URL: `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`, the same with `rediss://` for TLS, or
 //! `unix:///PATH[?db=DATABASE]`. Pure. What is wrong is said without quoting anything, since a URL may hold a password.
 
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ const PORT: u16 = 6379;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RedisUrl {
     pub address: RedisAddress,
+    pub tls: bool,
     pub username: Option<String>,
     pub password: Option<String>,
     pub database: Option<u32>,
@@ -20,10 +21,8 @@ pub(super) struct RedisUrl {
 /// What is wrong with a URL; the part is named, and never shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum UrlError {
-    #[error("expected a URL that begins with redis:// or unix://")]
+    #[error("expected a URL that begins with redis://, rediss:// or unix://")]
     Scheme,
-    #[error("rediss:// (Redis over TLS) is not supported in this version")]
-    Tls,
     #[error("the URL's host is missing or malformed")]
     Host,
     #[error("the URL's port isn't a number from 1 to 65535")]
@@ -37,13 +36,13 @@ pub(super) enum UrlError {
 }
 
 pub(super) fn parse(url: &str) -> Result<RedisUrl, UrlError> {
-    if url.starts_with("rediss://") {
-        return Err(UrlError::Tls);
-    }
     if let Some(rest) = url.strip_prefix("unix://") {
         return unix(rest);
     }
-    let rest = url.strip_prefix("redis://").ok_or(UrlError::Scheme)?;
+    let (rest, tls) = match url.strip_prefix("rediss://") {
+        Some(rest) => (rest, true),
+        None => (url.strip_prefix("redis://").ok_or(UrlError::Scheme)?, false),
+    };
     if rest.contains(['?', '#']) {
         return Err(UrlError::Surplus);
     }
@@ -58,7 +57,7 @@ pub(super) fn parse(url: &str) -> Result<RedisUrl, UrlError> {
         None => (None, None),
     };
     let (host, port) = host_and_port(place)?;
-    Ok(RedisUrl { address: RedisAddress::Tcp { host, port }, username, password, database })
+    Ok(RedisUrl { address: RedisAddress::Tcp { host, port }, tls, username, password, database })
 }
 
 fn unix(rest: &str) -> Result<RedisUrl, UrlError> {
@@ -71,7 +70,7 @@ fn unix(rest: &str) -> Result<RedisUrl, UrlError> {
         None => None,
     };
     let address = RedisAddress::Unix(PathBuf::from(path));
-    Ok(RedisUrl { address, username: None, password: None, database })
+    Ok(RedisUrl { address, tls: false, username: None, password: None, database })
 }
 
 fn number(text: &str) -> Result<u32, UrlError> {
@@ -139,6 +138,7 @@ mod tests {
         assert_eq!(tcp("redis://:p%40ss@[::1]:7000/3"), ("[::1]:7000".into(), None, text("p@ss"), Some(3)));
         assert_eq!(tcp("redis://ada:x@10.0.0.1/"), ("10.0.0.1:6379".into(), text("ada"), text("x"), None));
         let unix = parse("unix:///run/redis.sock?db=2").unwrap();
+        assert!(parse("rediss://a").unwrap().tls && !unix.tls);
         assert_eq!((unix.address, unix.database), (RedisAddress::Unix("/run/redis.sock".into()), Some(2)));
     }
 
@@ -146,7 +146,6 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (url, error) in [
             ("http://a", UrlError::Scheme),
-            ("rediss://a", UrlError::Tls),
             ("redis://", UrlError::Host),
             ("redis://a b", UrlError::Host),
             ("redis://[::1", UrlError::Host),

@@ -88,7 +88,11 @@ fn plugins() -> Value {
 fn state() -> Value {
     let own = [
         ("backend", choice(&["memory", "redis"])),
-        ("url", secret("Where Redis is: redis://USER:PASSWORD@HOST:PORT/DATABASE, or unix:///PATH")),
+        (
+            "url",
+            secret("Where Redis is: redis://USER:PASSWORD@HOST:PORT/DATABASE, rediss:// over TLS, or unix:///PATH"),
+        ),
+        ("ca", text("PEM file of the authorities whose certificates count, for rediss://")),
         ("username", text("Whom to be there")),
         ("password", secret("That user's, or the server's")),
         ("database", number("Which of the server's databases")),

@@ -90,7 +90,7 @@ pub async fn explain_request(options: &Options, question: Question) -> Result<Ex
         .run_until(async {
             let (retire, _retired) = mpsc::unbounded_channel();
             // Without the task that serves them, plugins' requests fail at once.
-            let (mut views, _) = Views::new(0, metrics.clone(), retire);
+            let (mut views, _) = Views::new(0, metrics.clone(), retire, None);
             let view = views.build(1, snapshot.clone(), None);
             proxy::explain(&view, connection, request).await
         })

@@ -34,6 +34,7 @@ use crate::snapshot::status::Status;
 use crate::snapshot::{Snapshot, problem};
 use crate::telemetry::log::LogControl;
 use crate::telemetry::metrics::{Metrics, Reload};
+use crate::telemetry::witness::Witness;
 use access::AccessOutput;
 use control::Control;
 pub use explain::{ExplainError, Explanation, Question, explain_request};
@@ -52,16 +53,24 @@ pub struct Options {
     pub config: PathBuf,
     /// By which the admin API changes what is logged.
     pub log: Option<LogControl>,
+    /// Who is told of each request, with what its plugins did.
+    pub witness: Option<Witness>,
 }
 
 impl Options {
     pub fn new(config: impl Into<PathBuf>) -> Self {
-        Self { config: config.into(), log: None }
+        Self { config: config.into(), log: None, witness: None }
     }
 
     #[must_use]
     pub fn with_log(self, log: LogControl) -> Self {
         Self { log: Some(log), ..self }
+    }
+
+    /// Tell `witness` of each request. Costs more than a plugin does; for those who write one.
+    #[must_use]
+    pub fn with_witness(self, witness: Witness) -> Self {
+        Self { witness: Some(witness), ..self }
     }
 }
 
@@ -224,7 +233,8 @@ fn build(options: &Options) -> Result<(Gateway, oneshot::Receiver<()>), StartErr
     let (mut commands, mut workers) = (Vec::new(), Vec::new());
     for number in 0..config.server.threads {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let seed = Seed { number, metrics: metrics.clone(), commands: receiver, retired: retire.clone() };
+        let (metrics, witness) = (metrics.clone(), options.witness.clone());
+        let seed = Seed { number, metrics, witness, commands: receiver, retired: retire.clone() };
         workers.push(seed.spawn().map_err(StartError::Thread)?);
         commands.push(sender);
     }

@@ -11,14 +11,15 @@ use tokio::sync::mpsc;
 use super::client::{Client, Clusters};
 use super::policy::PluginPolicy;
 use crate::balance::{Policy, WeightedChoice};
-use crate::config::model::{Balance, Config, Destination, Listener, Protocol, Route};
+use crate::config::model::{AccessLog, Balance, Config, Destination, Listener, Protocol, Route};
 use crate::plugin::chain::Chain;
 use crate::plugin::http_client::HttpClient;
 use crate::plugin::role::Plugin;
 use crate::snapshot::thread::{Retirement, ThreadDestination, ThreadRoute, ThreadSnapshot, ThreadStreams};
 use crate::snapshot::{PluginEntry, Snapshot};
-use crate::telemetry::access::{self, Writer};
+use crate::telemetry::access::{self, Lane, Writer};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::witness::Witness;
 use crate::upstream::{Cluster, Pool, ThreadCluster};
 
 /// What a plugin was made from, and the part of it that belongs to this thread.
@@ -30,6 +31,7 @@ pub struct Views {
     thread: usize,
     metrics: Arc<Metrics>,
     retired: mpsc::UnboundedSender<Arc<Snapshot>>,
+    witness: Option<Witness>,
     pool: Rc<Pool>,
     client: Arc<Client>,
     /// As the client sees them.
@@ -51,11 +53,12 @@ impl Views {
         thread: usize,
         metrics: Arc<Metrics>,
         retired: mpsc::UnboundedSender<Arc<Snapshot>>,
+        witness: Option<Witness>,
     ) -> (Self, impl Future<Output = ()> + 'static) {
         let current = Rc::new(RefCell::new(Rc::new(Clusters::new())));
         let (client, serve) = Client::new(current.clone());
         let (plugins, clusters) = (HashMap::new(), HashMap::new());
-        (Self { thread, metrics, retired, pool: Pool::new(), client, current, plugins, clusters }, serve)
+        (Self { thread, metrics, retired, witness, pool: Pool::new(), client, current, plugins, clusters }, serve)
     }
 
     /// The view of a snapshot.
@@ -84,7 +87,7 @@ impl Views {
             routes: routes.collect(),
             unmatched: self.metrics.route(""),
             refusals: self.metrics.refusals().clone(),
-            access_log: access_log(&config, access),
+            access_log: access::Log::new(written(&config, access), self.witness.clone()),
             retirement: Retirement::new(snapshot.clone(), self.retired.clone()),
         };
         self.current.replace(Rc::new(by_name));
@@ -148,8 +151,9 @@ impl Views {
     }
 }
 
-fn access_log(config: &Config, writer: Option<&Writer>) -> Option<Rc<access::Log>> {
-    Some(access::Log::new(config.access_log.clone()?, writer?.lane()))
+/// What the access log writes, and where to.
+fn written(config: &Config, writer: Option<&Writer>) -> Option<(Arc<AccessLog>, Lane)> {
+    Some((config.access_log.clone()?, writer?.lane()))
 }
 
 fn streams(listeners: &[Listener], clusters: &[Rc<ThreadCluster>]) -> HashMap<Arc<str>, Rc<ThreadStreams>> {

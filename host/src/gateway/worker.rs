@@ -22,6 +22,7 @@ use crate::snapshot::{Certificates, Snapshot};
 use crate::tcp::Forwarder;
 use crate::telemetry::access::Writer;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::witness::Witness;
 
 /// What a data thread is told.
 pub enum Command {
@@ -42,6 +43,7 @@ pub struct Seed {
     /// From 0.
     pub number: usize,
     pub metrics: Arc<Metrics>,
+    pub witness: Option<Witness>,
     pub commands: mpsc::UnboundedReceiver<Command>,
     /// Where snapshots go to be freed.
     pub retired: mpsc::UnboundedSender<Arc<Snapshot>>,
@@ -65,7 +67,8 @@ impl Seed {
     }
 
     async fn run(mut self) {
-        let (mut views, client) = Views::new(self.number, self.metrics.clone(), self.retired.clone());
+        let (mut views, client) =
+            Views::new(self.number, self.metrics.clone(), self.retired.clone(), self.witness.clone());
         tokio::task::spawn_local(client);
         let mut serving: Option<Serving> = None;
         while let Some(command) = self.commands.recv().await {

@@ -2,6 +2,7 @@
 
 pub mod capabilities;
 pub mod chain;
+pub mod difference;
 pub mod edit;
 pub mod exchange;
 pub mod http_client;

@@ -63,9 +63,7 @@ impl Proxy {
                 }
             };
 
-        if snapshot.access_log.as_ref().is_some_and(|log| log.wants_steps()) {
-            exchange.trail.keep_steps();
-        }
+        observe::prepare(&snapshot, &exchange);
         let mut run = route.chain.start();
         let (mut exchange, passage) = route.chain.request(&mut run, exchange, &mut body, route.anonymous).await;
 

@@ -29,6 +29,15 @@ pub(super) fn begin(snapshot: &ThreadSnapshot, session: &Session, request: &Requ
     Some(log.begin(request, connection.scheme, connection.peer.ip(), &connection.listener, start))
 }
 
+/// Have the exchange note what will be told of it.
+pub(super) fn prepare(snapshot: &ThreadSnapshot, exchange: &Exchange) {
+    match &snapshot.access_log {
+        Some(log) if log.wants_details() => exchange.trail.keep_details(),
+        Some(log) if log.wants_steps() => exchange.trail.keep_steps(),
+        _ => {}
+    }
+}
+
 /// Tell of a request that found no route.
 pub(super) fn refused(snapshot: &ThreadSnapshot, line: Line, refused: Refused) -> Response<Body> {
     let Refused { id, method, path, reason, answer } = refused;

@@ -33,7 +33,7 @@ impl Refusal {
             Self::Load(LoadError::Encode(_) | LoadError::Interface(_) | LoadError::Compile(_)) => {
                 "build it against the gateway's WIT package, and look into it with `sluice plugin inspect`"
             }
-            Self::Load(LoadError::TooComplex { .. }) => "make it smaller",
+            Self::Load(LoadError::TooComplex { .. } | LoadError::TooSlow { .. }) => "make it smaller",
             _ => "",
         }
     }

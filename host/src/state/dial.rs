@@ -2,17 +2,24 @@
 //! a server that answers but can't be written to (a replica, a full one) counts as away.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, RedisError, Value};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::command::{Call, Command, Script};
 use super::{Limit, reply};
-use crate::config::model::{Redis, RedisAddress};
+use crate::config::model::{Authorities, Redis, RedisAddress, Versions};
+use crate::tls::{self, Contents, TlsError};
 
 /// A server that answers. Its driver has to be polled all the while.
 pub(super) struct Link {
@@ -30,6 +37,8 @@ pub(super) enum DialError {
     Connect(#[from] std::io::Error),
     #[error("{0}")]
     Redis(#[from] RedisError),
+    #[error("{0}")]
+    Tls(#[from] TlsError),
     #[error("it is no Redis, or one without scripts")]
     Strange,
 }
@@ -40,10 +49,33 @@ pub(super) async fn dial(settings: &Redis) -> Result<(Link, Driver), DialError> 
             let stream = TcpStream::connect((host.as_str(), *port)).await?;
             // Each decision is one small write that somebody waits for.
             stream.set_nodelay(true)?;
-            over(stream, settings).await
+            match &settings.tls {
+                None => over(stream, settings).await,
+                Some(authorities) => over(encrypt(stream, host, authorities).await?, settings).await,
+            }
         }
         RedisAddress::Unix(path) => over(UnixStream::connect(path).await?, settings).await,
     }
+}
+
+/// Shake hands with a server that shows a certificate for `host`.
+async fn encrypt(stream: TcpStream, host: &str, authorities: &Authorities) -> Result<TlsStream<TcpStream>, DialError> {
+    let setup = |error: &dyn std::fmt::Display| TlsError::Setup(error.to_string());
+    let roots = match authorities {
+        Authorities::System => tls::system_authorities()?,
+        Authorities::These(text) => {
+            let path = PathBuf::from("state.ca");
+            let contents = Contents::from([(path.clone(), Ok(text.as_bytes().to_vec()))]);
+            tls::authorities(&contents, &path)?.0
+        }
+    };
+    let config = ClientConfig::builder_with_provider(tls::provider())
+        .with_protocol_versions(tls::versions(Versions::Tls12And13))
+        .map_err(|error| setup(&error))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| setup(&error))?;
+    Ok(TlsConnector::from(Arc::new(config)).connect(name, stream).await?)
 }
 
 async fn over<S>(stream: S, settings: &Redis) -> Result<(Link, Driver), DialError>

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::redis_server::RedisServer;
 use super::*;
-use crate::config::model::{OnAway, RedisAddress, Secret};
+use crate::config::model::{Authorities, OnAway, RedisAddress, Secret};
 use crate::telemetry::metrics::Metrics;
 
 /// As a configuration with that URL would have it.
@@ -15,6 +15,7 @@ pub(crate) fn settings(server: &RedisServer, change: impl FnOnce(&mut Redis)) ->
     let path = url.strip_prefix("unix://").expect("a socket's URL");
     let mut redis = Redis {
         address: RedisAddress::Unix(path.into()),
+        tls: None,
         username: None,
         password: None,
         database: 0,
@@ -156,6 +157,63 @@ fn a_server_that_cannot_be_written_to_is_away() {
     run(until(async || reason(&metrics).is_some_and(|reason| reason.to_lowercase().contains("replica"))));
     server.ask(&["REPLICAOF", "NO", "ONE"]);
     run(until(async || remote.read(&remote.space("a"), "k").await == Ok(None)));
+}
+
+#[test]
+fn over_tls_only_a_server_that_is_vouched_for_counts() {
+    let Some(server) = RedisServer::start("over_tls_only_a_server_that_is_vouched_for_counts", &[]) else { return };
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (pem, port) = (own.cert.pem(), encrypted(&server, own));
+    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem();
+    let metrics = Metrics::new();
+    let with = |host: &str, pem: &str| {
+        let change = |redis: &mut Redis| {
+            redis.address = RedisAddress::Tcp { host: host.into(), port };
+            redis.tls = Some(Authorities::These(pem.into()));
+        };
+        Remote::start(&settings(&server, change), metrics.state()).unwrap()
+    };
+    let stranger = with("localhost", &other);
+    run(until(async || reason(&metrics).is_some_and(|reason| reason.contains("certificate"))));
+    let misnamed = with("127.0.0.1", &pem);
+    run(until(async || reason(&metrics).is_some_and(|reason| reason.contains("certificate"))));
+    let good = with("localhost", &pem);
+    run(until(async || good.take(&good.space("a"), "k", LIMIT, 1).await.is_ok()));
+    for remote in [stranger, misnamed] {
+        assert_eq!(run(remote.read(&remote.space("a"), "k")), Err(Away));
+    }
+}
+
+/// The port of something that ends TLS before the server.
+fn encrypted(server: &RedisServer, own: rcgen::CertifiedKey<rcgen::KeyPair>) -> u16 {
+    let key = rustls::pki_types::PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(crate::tls::provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let path = server.url().trim_start_matches("unix://").to_owned();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    listener.set_nonblocking(true).unwrap();
+    // The thread ends with the test's process.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, path) = (acceptor.clone(), path.clone());
+                tokio::spawn(async move {
+                    let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                    let Ok(mut redis) = tokio::net::UnixStream::connect(path).await else { return };
+                    let _ = tokio::io::copy_bidirectional(&mut stream, &mut redis).await;
+                });
+            }
+        });
+    });
+    port
 }
 
 #[test]

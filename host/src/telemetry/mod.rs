@@ -7,3 +7,4 @@ pub mod refusals;
 pub mod reloads;
 pub mod timeline;
 pub mod trail;
+pub mod witness;

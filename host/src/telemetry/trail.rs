@@ -1,7 +1,8 @@
 //! What happened to one exchange on its way: who answered it, why it was refused, which hooks and
 //! endpoints it met. The access log and the list of refused requests are made of it.
 //!
-//! Steps are kept only if somebody wants them; else noting one costs a look at an empty field.
+//! Steps are kept only if somebody wants them; else noting one costs a look at an empty field. What plugins changed and
+//! logged is kept only while one is being written.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -26,6 +27,19 @@ pub type Reason = Box<str>;
 pub struct Steps {
     pub calls: Vec<HookCall>,
     pub tries: Vec<Try>,
+    /// There if details are wanted: those of the call in progress.
+    details: Option<Details>,
+}
+
+/// What a call did besides its decision.
+#[derive(Debug, Clone, Default)]
+pub struct Details {
+    /// `request header x-user: alice`, `request path: /b`, `status: 404`.
+    pub edits: Vec<String>,
+    /// Level and text, as they went to the log.
+    pub lines: Vec<(&'static str, String)>,
+    /// Why it failed.
+    pub error: Option<String>,
 }
 
 /// One call of a hook.
@@ -38,6 +52,9 @@ pub struct HookCall {
     pub outcome: &'static str,
     /// With waiting.
     pub duration: Duration,
+    /// Computing, waiting left out.
+    pub busy: Duration,
+    pub details: Option<Details>,
 }
 
 /// One try at an endpoint.
@@ -57,18 +74,41 @@ impl Trail {
         self.steps.borrow_mut().get_or_insert_default();
     }
 
+    /// Keep steps with their details from now on.
+    pub fn keep_details(&self) {
+        self.steps.borrow_mut().get_or_insert_default().details.get_or_insert_default();
+    }
+
+    pub fn wants_details(&self) -> bool {
+        self.steps.borrow().as_ref().is_some_and(|steps| steps.details.is_some())
+    }
+
+    /// Add to the details of the call in progress, if they are wanted.
+    pub fn detail(&self, add: impl FnOnce(&mut Details)) {
+        if let Some(details) = self.steps.borrow_mut().as_mut().and_then(|steps| steps.details.as_mut()) {
+            add(details);
+        }
+    }
+
     /// The beginning of a step, if steps are kept.
     pub fn begin(&self) -> Option<Instant> {
         self.steps.borrow().is_some().then(Instant::now)
     }
 
-    /// A hook call that began with [`Self::begin`] ended.
-    pub fn called(&self, begun: Option<Instant>, plugin: &Arc<str>, hook: &'static str, outcome: &'static str) {
-        if let (Some(start), Some(steps)) = (begun, &mut *self.steps.borrow_mut())
-            && steps.calls.len() < MOST_STEPS
-        {
+    /// A hook call that began with [`Self::begin`] ended, after computing for `busy`.
+    pub fn called(
+        &self,
+        begun: Option<Instant>,
+        plugin: &Arc<str>,
+        hook: &'static str,
+        outcome: &'static str,
+        busy: Duration,
+    ) {
+        let (Some(start), Some(steps)) = (begun, &mut *self.steps.borrow_mut()) else { return };
+        let details = steps.details.as_mut().map(std::mem::take);
+        if steps.calls.len() < MOST_STEPS {
             let (plugin, duration) = (Arc::clone(plugin), start.elapsed());
-            steps.calls.push(HookCall { plugin, hook, outcome, duration });
+            steps.calls.push(HookCall { plugin, hook, outcome, duration, busy, details });
         }
     }
 
@@ -115,11 +155,11 @@ mod tests {
     fn steps_are_kept_only_when_wanted() {
         let trail = Trail::default();
         assert!(trail.begin().is_none());
-        trail.called(trail.begin(), &"keys".into(), "authenticate", "denied");
+        trail.called(trail.begin(), &"keys".into(), "authenticate", "denied", Duration::ZERO);
         assert!(trail.take_steps().is_none());
         trail.keep_steps();
         let begun = trail.begin();
-        trail.called(begun, &"keys".into(), "authenticate", "denied");
+        trail.called(begun, &"keys".into(), "authenticate", "denied", Duration::ZERO);
         let steps = trail.take_steps().unwrap();
         assert_eq!((&*steps.calls[0].plugin, steps.calls[0].outcome), ("keys", "denied"));
     }
@@ -129,7 +169,7 @@ mod tests {
         let trail = Trail::default();
         trail.keep_steps();
         for _ in 0..1000 {
-            trail.called(trail.begin(), &"keys".into(), "aggregate", "respond");
+            trail.called(trail.begin(), &"keys".into(), "aggregate", "respond", Duration::ZERO);
         }
         assert_eq!(trail.take_steps().unwrap().calls.len(), MOST_STEPS);
     }

@@ -85,6 +85,22 @@ pub(crate) fn content<'a>(contents: &'a Contents, path: &Path) -> Result<&'a [u8
     }
 }
 
+/// Those that the operating system trusts, or that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn system_authorities() -> Result<RootCertStore, TlsError> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    // A few that can't be read are nothing out of the ordinary.
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let reason = found.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
+        return Err(TlsError::NoSystemAuthorities(reason));
+    }
+    Ok(roots)
+}
+
 /// The authorities in a file, and a digest of them.
 ///
 /// # Errors

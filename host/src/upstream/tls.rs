@@ -8,7 +8,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::SingleCertAndKey;
-use rustls::{AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio_rustls::{TlsConnector, TlsStream};
 
 use crate::config::model::{Address, ClusterTls as Wanted};
@@ -44,7 +44,7 @@ impl Tls {
                 builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(Arc::clone(&provider))))
             }
             (true, Some(path)) => builder.with_root_certificates(tls::authorities(contents, path)?.0),
-            (true, None) => builder.with_root_certificates(system_authorities()?),
+            (true, None) => builder.with_root_certificates(tls::system_authorities()?),
         };
         let (mut config, mut shown) = (builder.with_no_client_auth(), None);
         if let Some(files) = &wanted.certificate {
@@ -82,19 +82,6 @@ impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tls").field("server_name", &self.server_name).finish_non_exhaustive()
     }
-}
-
-/// Those that the operating system trusts, or that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
-fn system_authorities() -> Result<RootCertStore, TlsError> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    // A few that can't be read are nothing out of the ordinary.
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        let reason = found.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
-        return Err(TlsError::NoSystemAuthorities(reason));
-    }
-    Ok(roots)
 }
 
 /// Why a connection over TLS broke, if TLS is why. After its handshake too: with TLS 1.3 a certificate of the client is

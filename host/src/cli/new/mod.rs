@@ -41,7 +41,8 @@ pub fn new(args: &New) -> ExitCode {
             println!("{}/ is a plugin in {}, role {}.\n", args.name, args.lang.title(), args.role.name());
             println!("    cd {}", args.name);
             println!("    sh build.sh");
-            println!("    sluice plugin test {}.wasm\n", args.name);
+            println!("    sluice plugin test {}.wasm", args.name);
+            println!("    sluice plugin dev\n");
             println!("Then change {}. README.md says more.", args.lang.source());
             ExitCode::SUCCESS
         }

@@ -150,7 +150,7 @@ impl Tester {
 }
 
 /// The clusters that the grant `http-client` names: for the test they are all there.
-fn granted_clusters(plugin: &toml::Table) -> Vec<String> {
+pub fn granted_clusters(plugin: &toml::Table) -> Vec<String> {
     let tables = match plugin.get("grants") {
         Some(toml::Value::Array(grants)) => grants.iter().filter_map(toml::Value::as_table).collect(),
         Some(toml::Value::Table(grants)) => vec![grants],

@@ -13,6 +13,17 @@ pub struct AccessLog {
     pub redact: Vec<Box<str>>,
 }
 
+impl Default for AccessLog {
+    fn default() -> Self {
+        Self {
+            output: AccessOutput::Stdout,
+            format: AccessFormat::Common,
+            when: AccessWhen::Always,
+            redact: Vec::new(),
+        }
+    }
+}
+
 /// Where lines go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessOutput {

@@ -20,6 +20,8 @@ pub enum State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redis {
     pub address: RedisAddress,
+    /// Whose certificates count; none without TLS.
+    pub tls: Option<Authorities>,
     pub username: Option<String>,
     pub password: Option<Secret>,
     /// Which of the server's databases.
@@ -50,6 +52,15 @@ impl std::fmt::Display for RedisAddress {
             Self::Unix(path) => write!(f, "{}", path.display()),
         }
     }
+}
+
+/// Who may vouch for a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authorities {
+    /// Those that the system trusts.
+    System,
+    /// Those whose certificates these are, in PEM.
+    These(Arc<str>),
 }
 
 /// What happens to calls while the store is away.

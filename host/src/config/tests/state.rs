@@ -20,6 +20,7 @@ fn state_is_in_memory_unless_it_is_elsewhere() {
 fn what_is_not_written_has_a_default() {
     let expected = Redis {
         address: RedisAddress::Tcp { host: "cache".into(), port: 6379 },
+        tls: None,
         username: None,
         password: None,
         database: 0,
@@ -37,7 +38,7 @@ fn passwords_come_from_where_secrets_are_kept() {
     assert_eq!(own.database, 2);
     assert_problems(
         "[state]\nbackend = \"redis\"\nurl = { env = \"SECRET\" }\n",
-        &["sluice.toml:10: state.url: expected a URL that begins with redis:// or unix://; \
+        &["sluice.toml:10: state.url: expected a URL that begins with redis://, rediss:// or unix://; \
            write \"redis://127.0.0.1:6379\""],
     );
 }
@@ -77,7 +78,7 @@ fn what_is_wrong_is_said_without_its_secrets() {
         ],
     );
     let text = "[state]\nbackend = \"redis\"\nurl = \"redis://:s3cret@cache:x\"\ntimeout = \"1m\"\non_error = \"shut\"\n\
-                prefix = \"a b\"\ntls = true\n";
+                prefix = \"a b\"\nca = \"none.pem\"\n";
     assert_problems(
         text,
         &[
@@ -88,7 +89,7 @@ fn what_is_wrong_is_said_without_its_secrets() {
              valid: local, closed, open",
             "sluice.toml:13: state.prefix: expected at most 64 visible ASCII characters without blanks, found \"a b\"; \
              write prefix = \"sluice:\"",
-            "sluice.toml:14: state: \"tls\" is not supported in this version; remove it",
+            "sluice.toml:14: state.ca: none.pem can't be read: doesn't exist; name a PEM file of certificates",
         ],
     );
     assert_problems(

@@ -42,7 +42,7 @@ tables! {
     PLUGINS { "directory", "cache" } later {}
 
     /// `[state]`
-    STATE { "backend", "url", "username", "password", "database", "prefix", "timeout", "on_error" } later { "tls" }
+    STATE { "backend", "url", "ca", "username", "password", "database", "prefix", "timeout", "on_error" } later {}
 
     /// `[[listener]]`
     LISTENER { "name", "address", "protocol", "cluster", "sni", "idle_timeout", "proxy_protocol", "tls" } later {}

@@ -7,12 +7,16 @@ use super::keys;
 use crate::config::document::Node;
 use crate::config::entry::Entry;
 use crate::config::files::Surroundings;
-use crate::config::model::{OnAway, Redis, Secret, State};
+use crate::config::model::{Authorities, OnAway, Redis, Secret, State};
 use crate::config::problem::{Fault, quote};
 use crate::config::{redis_url, secrets, values};
+use crate::tls::Contents;
 
 const REDIS: bool = true;
 const MEMORY: bool = false;
+
+/// Of a file of certificates, in bytes.
+const LARGEST_CA: u64 = 1 << 20;
 
 const TIMEOUT: Duration = Duration::from_millis(100);
 const EXAMPLE: &str = "\"redis://127.0.0.1:6379\"";
@@ -46,13 +50,19 @@ pub(super) fn read(top: &Entry<'_>, surroundings: &Surroundings<'_>) -> State {
     let prefix = entry.read("prefix", prefix);
     let timeout = entry.read("timeout", values::duration(Duration::from_millis(1), Duration::from_secs(10)));
     let on_error = entry.read("on_error", values::word(&OnAway::ALL));
+    let ca = entry.read("ca", |node| authorities(node, surroundings));
     let Some(url) = url.map(|url| url.value) else { return State::Memory };
+    if let (Some(ca), false) = (&ca, url.tls) {
+        let fault = Fault::new("means nothing without TLS", "write rediss:// in the URL, or remove it");
+        entry.report(&ca.place, "ca", fault);
+    }
     if password.is_some() && url.password.is_some() {
         let fault = Fault::new("there is a password in the URL too", "write it in one of both places");
         entry.report(&entry.place, "password", fault);
     }
     State::Redis(Arc::new(Redis {
         address: url.address,
+        tls: url.tls.then(|| ca.map_or(Authorities::System, |ca| ca.value)),
         username: username.map(|username| username.value).or(url.username),
         password: password.map(|password| password.value).or(url.password).map(Secret::new),
         database: database.map(|database| database.value).or(url.database).unwrap_or(0),
@@ -60,6 +70,17 @@ pub(super) fn read(top: &Entry<'_>, surroundings: &Surroundings<'_>) -> State {
         timeout: timeout.map_or(TIMEOUT, |timeout| timeout.value),
         on_error: on_error.map(|on_error| on_error.value).unwrap_or_default(),
     }))
+}
+
+/// The certificates in a file.
+fn authorities(node: Node<'_>, surroundings: &Surroundings<'_>) -> Result<Authorities, Fault> {
+    let path = surroundings.base.join(values::path(node)?);
+    let wrong = |error: &dyn std::fmt::Display| Fault::new(error.to_string(), "name a PEM file of certificates");
+    let read = surroundings.read(&path, LARGEST_CA);
+    let contents = Contents::from([(path.clone(), read.map(String::into_bytes))]);
+    crate::tls::authorities(&contents, &path).map_err(|error| wrong(&error))?;
+    let bytes = crate::tls::content(&contents, &path).map_err(|error| wrong(&error))?;
+    Ok(Authorities::These(String::from_utf8_lossy(bytes).into()))
 }
 
 /// What keys begin with: short, and without what would be a nuisance at a terminal.

@@ -48,6 +48,9 @@ fn write_line(guest: &mut Guest, level: Level, message: &str) {
     budget.left = budget.left.saturating_sub(cost);
     let exhausted = budget.exhausted;
     let plugin = &*guest.lent.name;
+    if let Some(exchange) = guest.exchange() {
+        exchange.trail.detail(|details| details.lines.push((name(level), text.clone())));
+    }
     let exchange = guest.exchange().map_or("", |exchange| &exchange.id);
     match level {
         Level::Trace => tracing::trace!(target: "sluice::plugin", plugin, exchange, "{text}"),
@@ -59,6 +62,16 @@ fn write_line(guest: &mut Guest, level: Level, message: &str) {
     if exhausted {
         let limit = guest.lent.limits.log;
         tracing::warn!(target: "sluice::plugin", plugin, exchange, limit, "log truncated: the call wrote more than `limits.log`");
+    }
+}
+
+fn name(level: Level) -> &'static str {
+    match level {
+        Level::Trace => "trace",
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
     }
 }
 

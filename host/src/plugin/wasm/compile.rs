@@ -5,7 +5,9 @@
 //! that give way to the data threads, one component at a time. Nothing of the guest runs here.
 
 use std::collections::HashMap;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use wasmparser::{Parser, Payload};
 use wasmtime::Engine;
@@ -17,6 +19,10 @@ use super::error::{HostError, LoadError};
 use super::guest::Guest;
 use super::inspect::{self, Kind};
 use super::linker;
+
+/// For one component. The largest that is known, a Python interpreter of 18 MB, takes some seconds; one that is made to
+/// be dear mustn't keep all others from being loaded.
+const MOST_TIME: Duration = Duration::from_secs(120);
 
 /// Compiles components, each only once while it is in use.
 pub(crate) struct Compiler {
@@ -39,6 +45,8 @@ impl Compiler {
             .start_handler(|_| {
                 let _ = rustix::process::nice(10);
             })
+            // Whoever waits for it is told; without this, the process would end.
+            .panic_handler(|_| ())
             .build()
             .map_err(|error| HostError::Engine(format!("can't start the compiler's threads: {error}")))?;
         Ok(Self { engine, linkers, cache, workers, known: Mutex::default(), busy: Mutex::default() })
@@ -90,10 +98,14 @@ impl Compiler {
     }
 
     fn compile(&self, binary: &[u8]) -> Result<wasmtime::component::Component, LoadError> {
-        // The error's chain names the function and the offset; its first line alone doesn't.
-        self.workers
-            .install(|| wasmtime::component::Component::from_binary(&self.engine, binary))
-            .map_err(|error| LoadError::Compile(format!("{error:#}")))
+        let (engine, binary) = (self.engine.clone(), binary.to_vec());
+        let compile = move || wasmtime::component::Component::from_binary(&engine, &binary);
+        match within(&self.workers, MOST_TIME, compile) {
+            // The error's chain names the function and the offset; its first line alone doesn't.
+            Ok(compiled) => compiled.map_err(|error| LoadError::Compile(format!("{error:#}"))),
+            Err(RecvTimeoutError::Timeout) => Err(LoadError::TooSlow { limit: MOST_TIME }),
+            Err(RecvTimeoutError::Disconnected) => Err(LoadError::Compile("the compiler failed".into())),
+        }
     }
 
     fn link(
@@ -106,6 +118,19 @@ impl Compiler {
         let own = self.linkers.own.instantiate_pre(compiled).map_err(fits)?;
         Ok((own, self.linkers.shared.instantiate_pre(compiled).map_err(fits)?))
     }
+}
+
+/// Do `work` on one of the threads, and wait for it at most for so long. It can't be interrupted: past its time it goes
+/// on, behind everything else, and what it makes is thrown away.
+fn within<T: Send + 'static>(
+    workers: &rayon::ThreadPool,
+    limit: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, RecvTimeoutError> {
+    let (done, made) = sync_channel(1);
+    // Whoever waited may have given up.
+    workers.spawn(move || drop(done.send(work())));
+    made.recv_timeout(limit)
 }
 
 /// Turn a core module that carries its component type into a component.
@@ -138,5 +163,23 @@ pub(crate) fn encode(module: &[u8]) -> Result<Vec<u8>, LoadError> {
         Ok(Ok(component)) => Ok(component),
         Ok(Err(error)) => Err(LoadError::Encode(format!("{error:#}"))),
         Err(_) => Err(LoadError::Encode("its component type is malformed".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_takes_too_long_or_fails_is_not_waited_for() {
+        let workers = rayon::ThreadPoolBuilder::new().num_threads(1).panic_handler(|_| ()).build().unwrap();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let late = within(&workers, Duration::ZERO, move || released.recv());
+        assert!(matches!(late, Err(RecvTimeoutError::Timeout)));
+        drop(release);
+        let patient = Duration::from_secs(60);
+        assert!(matches!(within(&workers, patient, || 7), Ok(7)), "it goes on to the next");
+        let failed = within(&workers, patient, || -> u8 { panic!("on purpose") });
+        assert!(matches!(failed, Err(RecvTimeoutError::Disconnected)));
     }
 }

@@ -60,6 +60,8 @@ pub enum LoadError {
     UnknownImport(String),
     #[error("doesn't fit its interfaces: {0}")]
     Interface(String),
+    #[error("takes longer than {} s to compile", .limit.as_secs())]
+    TooSlow { limit: std::time::Duration },
     #[error("doesn't compile: {0}")]
     Compile(String),
 }

@@ -269,10 +269,12 @@ fn start_error(store: &Store<Guest>, error: &wasmtime::Error) -> StartError {
 fn describe(error: &wasmtime::Error) -> String {
     let mut text = error.root_cause().to_string();
     if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
-        let mut named = backtrace.frames().iter().filter_map(|frame| frame.func_name()).take(MOST_FRAMES).peekable();
-        if named.peek().is_some() {
+        let named = backtrace.frames().iter().filter_map(|frame| frame.func_name()).take(MOST_FRAMES);
+        // As its author wrote it, without the hash that makes it unique.
+        let named: Vec<String> = named.map(|name| format!("{:#}", rustc_demangle::demangle(name))).collect();
+        if !named.is_empty() {
             text.push_str("; in ");
-            text.push_str(&named.collect::<Vec<_>>().join(" < "));
+            text.push_str(&named.join(" < "));
         }
     }
     log::escaped(&text, MAX_TEXT)

@@ -18,6 +18,7 @@ use super::pool::Pool;
 use crate::balance::{PickContext, View};
 use crate::config::model::OnError;
 use crate::plugin::capabilities::log;
+use crate::plugin::difference::Before;
 use crate::plugin::exchange::{Exchange, LocalResponse};
 use crate::plugin::role::{
     Authentication, Authorization, BodyDecision, Call, Chunk, Decision, Direction, Hooks, Lease, Plugin, PluginError,
@@ -69,6 +70,7 @@ impl Here {
     {
         let name = hook.name;
         let begun = exchange.trail.begin();
+        let before = exchange.trail.wants_details().then(|| Box::new(Before::new(&exchange)));
         let mut held = match self.pool.take_ready(lease) {
             Some(held) => held,
             // Boxed, so that a call which needn't wait doesn't carry the room for waiting around.
@@ -95,6 +97,9 @@ impl Here {
             // Nothing but `end` takes the subject out, and it does so once for each `begin`.
             unreachable!("the exchange left the store during its call")
         };
+        if let Some(before) = before {
+            exchange.trail.detail(|details| details.edits = before.edits(&exchange));
+        }
         let returned = match returned {
             Ok((returned,)) => returned,
             Err(error) => return self.failed(exchange, begun, name, error, busy),
@@ -108,7 +113,7 @@ impl Here {
         match result {
             Ok(value) => {
                 self.blueprint.metrics.record(name, value.name(), busy);
-                exchange.trail.called(begun, &self.blueprint.lent.name, name, value.name());
+                exchange.trail.called(begun, &self.blueprint.lent.name, name, value.name(), busy);
                 (exchange, Ok(value))
             }
             Err(error) => self.failed(exchange, begun, name, error, busy),
@@ -123,7 +128,8 @@ impl Here {
         error: PluginError,
         busy: Duration,
     ) -> (Box<Exchange>, Result<T, PluginError>) {
-        exchange.trail.called(begun, &self.blueprint.lent.name, hook, error.kind());
+        exchange.trail.detail(|details| details.error = Some(error.to_string()));
+        exchange.trail.called(begun, &self.blueprint.lent.name, hook, error.kind(), busy);
         (exchange, Err(self.record(hook, error, busy)))
     }
 

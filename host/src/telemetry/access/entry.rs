@@ -15,6 +15,7 @@ use super::writer::Lane;
 use super::{combined, field::Field, json};
 use crate::config::model::{AccessFormat, AccessLog, AccessWhen};
 use crate::telemetry::trail::{Reason, Steps};
+use crate::telemetry::witness::{Witness, Witnessed};
 
 /// What nginx says of clients that didn't wait.
 const CLIENT_CLOSED: u16 = 499;
@@ -22,7 +23,9 @@ const CLIENT_CLOSED: u16 = 499;
 /// The log on one thread.
 pub struct Log {
     config: Arc<AccessLog>,
-    lane: Lane,
+    /// None if no lines are written, and there is only a witness.
+    lane: Option<Lane>,
+    witness: Option<Witness>,
     /// Fields of requests and of answers that lines show, in the order of the entries' values.
     pub(super) request: Vec<HeaderName>,
     pub(super) response: Vec<HeaderName>,
@@ -70,8 +73,13 @@ pub struct Outcome {
 }
 
 impl Log {
-    /// A log of this form that writes to `lane`.
-    pub fn new(config: Arc<AccessLog>, lane: Lane) -> Rc<Self> {
+    /// A log that writes lines of this form to `lane`, and tells `witness`; none if there is neither.
+    pub fn new(written: Option<(Arc<AccessLog>, Lane)>, witness: Option<Witness>) -> Option<Rc<Self>> {
+        let (config, lane) = match written {
+            Some((config, lane)) => (config, Some(lane)),
+            None if witness.is_some() => (Arc::new(AccessLog::default()), None),
+            None => return None,
+        };
         let (mut request, mut response, mut steps) = (Vec::new(), Vec::new(), false);
         match &config.format {
             AccessFormat::Json(fields) => {
@@ -87,12 +95,18 @@ impl Log {
             AccessFormat::Common => {}
             AccessFormat::Combined => request = vec![header::REFERER, header::USER_AGENT],
         }
-        Rc::new(Self { config, lane, request, response, steps, line: RefCell::default() })
+        let line = RefCell::default();
+        Some(Rc::new(Self { config, lane, witness, request, response, steps, line }))
     }
 
     /// Whether lines tell of plugins or endpoints.
     pub fn wants_steps(&self) -> bool {
         self.steps
+    }
+
+    /// Whether somebody wants to know what plugins change and log.
+    pub fn wants_details(&self) -> bool {
+        self.witness.is_some()
     }
 
     /// Begin with a request as it came in.
@@ -134,7 +148,25 @@ impl Log {
         redact::query(query, &self.config.redact)
     }
 
+    fn tell(&self, entry: &mut Entry) {
+        let Some(witness) = &self.witness else { return };
+        let steps = entry.outcome.as_mut().and_then(|outcome| outcome.steps.as_mut());
+        let calls = steps.map(|steps| std::mem::take(&mut steps.calls)).unwrap_or_default();
+        let outcome = entry.outcome.as_ref();
+        witness.tell(Witnessed {
+            method: entry.method.clone(),
+            uri: entry.uri.clone(),
+            status: entry.status(),
+            route: outcome.and_then(|outcome| outcome.route.clone()),
+            duration: entry.duration,
+            refused_by: outcome.and_then(|outcome| outcome.refused_by.clone()),
+            reason: entry.reason().map(str::to_owned),
+            calls,
+        });
+    }
+
     fn write(&self, entry: &Entry) {
+        let Some(lane) = &self.lane else { return };
         if self.config.when == AccessWhen::Errors && entry.status() < 400 && entry.broken.is_none() {
             return;
         }
@@ -147,7 +179,7 @@ impl Log {
             AccessFormat::Combined => combined::write(self, entry, true, &mut line),
         }
         line.push(b'\n');
-        self.lane.append(&line);
+        lane.append(&line);
     }
 }
 
@@ -190,5 +222,6 @@ impl Drop for Entry {
         self.duration = self.start.elapsed();
         let log = Rc::clone(&self.log);
         log.write(self);
+        log.tell(self);
     }
 }

@@ -8,9 +8,10 @@ use http_body_util::BodyExt;
 
 use super::fake::{Bench, Fake, Ran, always, exchange, local};
 use crate::body::{Body, BodyError};
+use crate::config::model::OnError;
 use crate::error::Error;
 use crate::plugin::exchange::Origin;
-use crate::plugin::role::{BodyDecision, Decision};
+use crate::plugin::role::{BodyDecision, Decision, PluginError};
 
 fn gzip(text: &str) -> Bytes {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -159,6 +160,20 @@ fn need_body_without_the_hook_or_on_a_stream_is_the_plugins_failure() {
 fn a_body_hook_may_answer() {
     let ran = post(reads(|_| BodyDecision::Respond(local(422, "no"))), &[], Body::Full("x".into()));
     assert_eq!((ran.status(), ran.sent), (422, None));
+}
+
+#[test]
+fn on_error_holds_in_body_hooks() {
+    let fails = || -> super::fake::BodyScript { Some(Box::new(|_, _| Err(PluginError::Time))) };
+    let error = Some(Error::Plugin { plugin: "a".into(), kind: "time" });
+    let request = |on_error| Fake { on_request_body: fails(), on_error, ..reads(|_| BodyDecision::Continue) };
+    let closed = post(request(OnError::Closed), &[], Body::Full("x".into()));
+    assert_eq!((closed.error, closed.sent), (error, None));
+    assert_eq!(post(request(OnError::Open), &[], Body::Full("x".into())).sent.unwrap(), "x");
+    let answer = |on_error| Fake { on_response_body: fails(), on_error, ..reads_answers(|_| BodyDecision::Continue) };
+    assert_eq!(get(answer(OnError::Closed), &[], Body::Full("x".into())).status(), 503);
+    let open = get(answer(OnError::Open), &[], Body::Full("x".into()));
+    assert_eq!((open.status(), &open.body[..]), (200, &b"x"[..]));
 }
 
 #[test]

@@ -23,7 +23,7 @@ use crate::plugin::role::{
 pub type Log = Rc<RefCell<Vec<String>>>;
 
 type Script<T> = Option<Box<dyn Fn(&mut Exchange) -> Result<T, PluginError>>>;
-type BodyScript = Option<Box<dyn Fn(&mut Exchange, Bytes) -> Result<BodyDecision, PluginError>>>;
+pub type BodyScript = Option<Box<dyn Fn(&mut Exchange, Bytes) -> Result<BodyDecision, PluginError>>>;
 
 type ChunkScript = Option<Box<dyn Fn(&mut Exchange, Chunk) -> Result<Bytes, PluginError>>>;
 

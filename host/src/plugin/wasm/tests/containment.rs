@@ -39,6 +39,18 @@ fn a_trap_costs_one_error() {
 }
 
 #[test]
+fn a_trap_names_the_guest_s_functions_as_their_author_did() {
+    let functions = "(func $_ZN5hello5check17h0123456789abcdefE unreachable)
+        (func $decide (call $_ZN5hello5check17h0123456789abcdefE))";
+    let body = "(call $decide) (call $ok (i32.const 0))";
+    let hook = guests::hook("on-request", "handle", "$request $exchange", body);
+    let guest = guests::build("export sluice:plugin/on-request@0.1.0;", TYPES, &format!("{functions} {hook}"));
+    let (_, result) = run(on_request(&plugin(&guest, |_| {})));
+    let PluginError::Trap(text) = error(result) else { panic!("it should have trapped") };
+    assert!(text.contains("unreachable") && text.contains("; in hello::check < decide"), "{text}");
+}
+
+#[test]
 fn an_endless_loop_is_stopped() {
     run(async {
         let looping = plugin(&two_faced("(loop $for_ever (br $for_ever))"), |plugin| {
