@@ -9,7 +9,7 @@ use sluice::reload::watch::Watched;
 /// Folders that are made by building, or that tools keep.
 const MADE: [&str; 6] = ["target", "node_modules", "build", "dist", "venv", "__pycache__"];
 /// Files that building changes.
-const MADE_FILES: [&str; 2] = ["wasm", "lock"];
+const MADE_FILES: [&str; 3] = ["wasm", "lock", "sum"];
 /// Files that are watched; more, and it is no plugin's project.
 const MOST_FILES: usize = 10_000;
 
@@ -111,6 +111,10 @@ impl Project {
         let mut command = Command::new("sh");
         // Both in the order in which they come.
         command.arg("-c").arg(format!("{{ {}\n}} 2>&1", self.command)).current_dir(&self.folder);
+        // Languages whose bindings this program makes look for it there.
+        if let (None, Ok(own)) = (std::env::var_os("SLUICE"), std::env::current_exe()) {
+            command.env("SLUICE", own);
+        }
         let output = command.stdin(Stdio::null()).output();
         let output = output.map_err(|error| Failure(format!("sh: {error}")))?;
         if !output.status.success() {
