@@ -130,3 +130,12 @@ fn documents_are_printed() {
     let (code, page, _) = run(&["man"]);
     assert!(code == Some(0) && page.contains(".TH sluice 1"), "{page}");
 }
+
+#[test]
+fn nobody_asks_dns_for_an_explanation() {
+    let files = Files::with_plugins(&[]);
+    let cluster = "[[cluster]]\nname = \"up\"\ndiscovery = { dns = \"up.invalid:80\", servers = [\"127.0.0.1:9\"] }\n";
+    files.configure(&[&route("up", "/*", &[]), cluster].concat());
+    let told = explain(&files, &["GET http://api.example.com/"]);
+    assert_eq!(told["end"], "sent to cluster up, to an endpoint that DNS tells", "{told:#}");
+}

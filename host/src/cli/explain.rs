@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde_json::{Value, json};
-use sluice::config::model::Route;
+use sluice::config::model::{Config, Route};
 use sluice::gateway::{Explanation, Options, Question, explain_request};
 use sluice::proxy::{Edit, End};
 use sluice::route::{Verdict, by_rank};
@@ -113,7 +113,7 @@ fn as_text(explanation: &Explanation, question: &Question) -> String {
     for edit in &story.edits {
         line("edit", describe_edit(edit));
     }
-    line("then", describe_end(&story.end));
+    line("then", describe_end(&story.end, explanation.snapshot.config()));
     lines.join("\n") + "\n"
 }
 
@@ -127,12 +127,17 @@ fn describe_edit(edit: &Edit) -> String {
     }
 }
 
-fn describe_end(end: &End) -> String {
+fn describe_end(end: &End, config: &Config) -> String {
+    let asks_dns =
+        |name: &str| config.clusters.iter().any(|cluster| *cluster.name == *name && cluster.discovery.is_some());
     let by = |by: &Option<std::sync::Arc<str>>| by.as_ref().map_or(String::new(), |name| format!(" by plugin {name}"));
     match end {
         End::Refused { status, by: name, reason } => format!("refused{}: {status}, {reason}", by(name)),
         End::Answered { status, by: name } => format!("answered{}: {status}", by(name)),
         End::Sent { cluster, endpoint: Some(endpoint) } => format!("sent to cluster {cluster}, endpoint {endpoint}"),
+        End::Sent { cluster, endpoint: None } if asks_dns(cluster) => {
+            format!("sent to cluster {cluster}, to an endpoint that DNS tells")
+        }
         End::Sent { cluster, endpoint: None } => format!("cluster {cluster} has no endpoint that serves: 503"),
         End::Redirected(status) => format!("redirected: {status}"),
         End::Fixed(status) => format!("a fixed answer: {status}"),
@@ -156,6 +161,6 @@ fn as_json(explanation: &Explanation, question: &Question) -> Value {
         })).collect::<Vec<_>>(),
         "identity": story.identity.as_ref().map(|(identity, by)| json!({ "subject": identity.subject, "by": by.as_deref() })),
         "edits": story.edits.iter().map(describe_edit).collect::<Vec<_>>(),
-        "end": describe_end(&story.end),
+        "end": describe_end(&story.end, explanation.snapshot.config()),
     })
 }
