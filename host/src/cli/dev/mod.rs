@@ -235,7 +235,9 @@ impl Drop for Folder {
 /// A folder of this process' own, with a drop-in directory in it.
 fn own_folder() -> Result<Folder, String> {
     use std::os::unix::fs::DirBuilderExt as _;
-    let path = std::env::temp_dir().join(format!("sluice-dev-{}", std::process::id()));
+    // One that was killed leaves its own behind, and numbers of processes come again.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let path = std::env::temp_dir().join(format!("sluice-dev-{}-{now}", std::process::id()));
     let make = |path: &Path| std::fs::DirBuilder::new().mode(0o700).create(path);
     make(&path).and_then(|()| make(&path.join("plugins"))).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(Folder(path))
