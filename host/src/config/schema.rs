@@ -223,6 +223,8 @@ fn cluster() -> Value {
         ("limits", cluster_limits()),
         ("proxy_protocol", choice(&["v1", "v2"])),
         ("tls", cluster_tls()),
+        ("protocol", choice(&["http1", "http2", "auto"])),
+        ("max_concurrent_streams", number("Requests at once on one connection of HTTP/2")),
     ];
     table(&["name"], &own)
 }

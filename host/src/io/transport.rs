@@ -16,6 +16,16 @@ pub enum Transport {
     Tls(Box<TlsStream<Prefixed>>),
 }
 
+impl Transport {
+    /// Whether HTTP/2 was agreed on (RFC 7301).
+    pub fn speaks_http2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
+}
+
 /// A socket.
 pub enum Socket {
     Tcp(TcpStream),

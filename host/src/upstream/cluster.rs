@@ -9,6 +9,7 @@ use http::HeaderValue;
 
 use super::endpoint::Endpoint;
 use super::limit::Limits;
+use super::pool::Manner;
 use super::sticky::Sticky;
 use super::tls::Tls;
 use crate::balance::{Balancer, EndpointView, Preference, Table, View};
@@ -24,7 +25,7 @@ pub struct Cluster {
     host: Option<HeaderValue>,
     timeouts: model::Timeouts,
     proxy_protocol: Option<Version>,
-    tls: Option<Arc<Tls>>,
+    manner: Manner,
     health_check: Option<model::HealthCheck>,
     retries: Option<model::Retries>,
     hedge: Option<model::Hedge>,
@@ -91,7 +92,7 @@ impl Cluster {
             host: config.host.clone(),
             timeouts: config.timeouts.clone(),
             proxy_protocol: config.proxy_protocol,
-            tls,
+            manner: Manner { tls, protocol: config.protocol, most_streams: config.max_concurrent_streams },
             health_check: config.health_check.clone(),
             retries: config.retries.clone(),
             hedge: config.hedge.clone(),
@@ -152,7 +153,12 @@ impl Cluster {
 
     /// What connections begin with, if they are encrypted.
     pub fn tls(&self) -> Option<&Arc<Tls>> {
-        self.tls.as_ref()
+        self.manner.tls.as_ref()
+    }
+
+    /// What connections to its endpoints are like.
+    pub(super) fn manner(&self) -> &Manner {
+        &self.manner
     }
 
     pub fn health_check(&self) -> Option<&model::HealthCheck> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpStream, UnixStream};
 
-use super::tls::Tls;
+use super::tls::Handshake;
 use crate::config::model::Address;
 use crate::error::{Error, TlsFault};
 use crate::io::{Socket, Transport};
@@ -20,7 +20,7 @@ use crate::io::{Socket, Transport};
 pub(super) async fn connect(
     address: &Address,
     preface: &[u8],
-    tls: Option<&Tls>,
+    tls: Option<Handshake<'_>>,
     limit: Duration,
 ) -> Result<Transport, Error> {
     let opened = match (address, tls) {
@@ -51,7 +51,7 @@ impl From<io::Error> for Failed {
     }
 }
 
-async fn dressed(address: &Address, preface: &[u8], tls: Option<&Tls>) -> Result<Transport, Failed> {
+async fn dressed(address: &Address, preface: &[u8], tls: Option<Handshake<'_>>) -> Result<Transport, Failed> {
     let mut socket = match address {
         Address::Ip(address) => tcp(*address).await?,
         Address::Unix(path) => Socket::Unix(UnixStream::connect(path).await?),

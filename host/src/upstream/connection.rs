@@ -17,10 +17,11 @@ use super::pool::EndpointPool;
 use super::receiving::{ReceiveError, Receiving};
 use super::sending::{SendError, Sending};
 use super::stream::InFlight;
+use super::tls::Tls;
 use crate::body::Body;
 use crate::config::model::Timeouts;
 use crate::error::Error;
-use crate::io::{Io, Switched};
+use crate::io::{Io, Switched, Transport};
 
 /// A connection. Dropping it closes it. It is boxed all its life, since it moves from hand to hand.
 pub(super) struct Connection {
@@ -49,16 +50,21 @@ impl Connection {
     /// # Errors
     /// [`Error::ConnectFailed`], [`Error::ConnectTimeout`] or [`Error::Tls`].
     pub async fn open(timeouts: &Timeouts, pool: &Rc<EndpointPool>) -> Result<Box<Self>, Error> {
-        let transport = connect(pool.address(), b"", pool.tls(), timeouts.connect).await?;
+        let tls = pool.tls().map(Tls::for_http1);
+        Ok(Self::over(connect(pool.address(), b"", tls, timeouts.connect).await?, pool))
+    }
+
+    /// Begin on an open connection.
+    pub fn over(transport: Transport, pool: &Rc<EndpointPool>) -> Box<Self> {
         let now = Instant::now();
-        Ok(Box::new(Self {
+        Box::new(Self {
             io: Io::new(transport, Rc::default()),
             sending: Sending::default(),
             receiving: Receiving::new(Rc::clone(pool.scratch())),
             clock: Clock::new(now),
             idle_since: now,
             pool: Rc::downgrade(pool),
-        }))
+        })
     }
 
     /// Send a request and wait for the head of its answer. The request is left as it was but for a body that

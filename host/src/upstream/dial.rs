@@ -68,7 +68,7 @@ impl ThreadCluster {
         let header = cluster
             .proxy_protocol()
             .map(|version| proxy_protocol::encode(version, &Header::Proxied { source, destination }));
-        let tls = cluster.tls().map(|tls| &**tls);
+        let tls = cluster.tls().map(|tls| tls.for_bytes());
         connect(member.endpoint.address(), &header.unwrap_or_default(), tls, cluster.timeouts().connect).await
     }
 }

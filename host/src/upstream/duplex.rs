@@ -10,12 +10,13 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http_body::Frame;
 
-use super::connection::{Broken, Connection};
+use super::carrier::Carrier;
+use super::connection::Broken;
 
 /// Shared by the task and the answer's body.
 pub(super) struct Duplex {
     /// None once it was given back or closed.
-    connection: RefCell<Option<Box<Connection>>>,
+    carrier: RefCell<Option<Carrier>>,
     answer_over: Cell<bool>,
     /// The task that sends.
     sender: RefCell<Option<Waker>>,
@@ -25,9 +26,9 @@ pub(super) struct Duplex {
 
 impl Duplex {
     /// Start the task.
-    pub fn start(connection: Box<Connection>) -> Rc<Self> {
+    pub fn start(carrier: Carrier) -> Rc<Self> {
         let duplex = Rc::new(Self {
-            connection: RefCell::new(Some(connection)),
+            carrier: RefCell::new(Some(carrier)),
             answer_over: Cell::new(false),
             sender: RefCell::default(),
             reader: RefCell::default(),
@@ -39,36 +40,36 @@ impl Duplex {
     /// The next piece of the answer's body; none at its end.
     pub fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Broken>> {
         self.reader.replace(Some(cx.waker().clone()));
-        match &mut *self.connection.borrow_mut() {
-            Some(connection) => connection.poll_frame(cx),
+        match &mut *self.carrier.borrow_mut() {
+            Some(carrier) => carrier.poll_frame(cx),
             None => Poll::Ready(Err(Broken::Endpoint)),
         }
     }
 
     /// Whether the answer is over.
     pub fn has_ended(&self) -> bool {
-        self.connection.borrow_mut().as_mut().is_none_or(|connection| connection.receiving().has_ended())
+        self.carrier.borrow_mut().as_mut().is_none_or(|carrier| carrier.has_ended())
     }
 
     /// The answer is over: the connection is free when the request is all sent.
     pub fn answer_over(&self) {
         self.answer_over.set(true);
-        let mut slot = self.connection.borrow_mut();
-        if slot.as_ref().is_some_and(|connection| connection.has_sent()) {
+        let mut slot = self.carrier.borrow_mut();
+        if slot.as_ref().is_some_and(|carrier| carrier.has_sent()) {
             let done = slot.take();
             drop(slot);
-            if let Some(connection) = done {
-                connection.release();
+            if let Some(carrier) = done {
+                carrier.release();
             }
-        } else if let Some(connection) = &mut *slot {
-            connection.answer_over();
+        } else if let Some(carrier) = &mut *slot {
+            carrier.answer_over();
         }
         wake(&self.sender);
     }
 
     /// Nobody wants the answer any more.
     pub fn close(&self) {
-        let closed = self.connection.take();
+        let closed = self.carrier.take();
         drop(closed);
         wake(&self.sender);
     }
@@ -89,18 +90,18 @@ impl Future for Sender {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let duplex = &self.0;
         duplex.sender.replace(Some(cx.waker().clone()));
-        let mut slot = duplex.connection.borrow_mut();
-        let Some(connection) = &mut *slot else { return Poll::Ready(()) };
-        let sent = connection.poll_send(cx);
+        let mut slot = duplex.carrier.borrow_mut();
+        let Some(carrier) = &mut *slot else { return Poll::Ready(()) };
+        let sent = carrier.poll_send(cx);
         let over = duplex.answer_over.get();
-        if sent.is_pending() && !(over && connection.poll_deadline(cx).is_ready()) {
+        if sent.is_pending() && !(over && carrier.poll_deadline(cx).is_ready()) {
             return Poll::Pending;
         }
         if over {
             let done = slot.take();
             drop(slot);
-            if let Some(connection) = done {
-                connection.release();
+            if let Some(carrier) = done {
+                carrier.release();
             }
         } else {
             drop(slot);

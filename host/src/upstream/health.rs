@@ -45,7 +45,7 @@ impl Settings {
         let (own, greeting) = (&self.greeting, &other.greeting);
         (&self.check, self.slow_start) == (&other.check, other.slow_start)
             && (&own.host, own.proxy_protocol) == (&greeting.host, greeting.proxy_protocol)
-            && own.tls.as_ref().map(Arc::as_ptr) == greeting.tls.as_ref().map(Arc::as_ptr)
+            && own.manner.key() == greeting.manner.key()
     }
 }
 
@@ -76,7 +76,7 @@ impl OfCluster {
             greeting: Greeting {
                 host: cluster.host().cloned(),
                 proxy_protocol: cluster.proxy_protocol(),
-                tls: cluster.tls().cloned(),
+                manner: cluster.manner().clone(),
             },
             slow_start: cluster.slow_start(),
         };

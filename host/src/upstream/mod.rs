@@ -2,6 +2,7 @@
 //! endpoint belongs to all. Nothing here knows of routes, plugins or who is answered.
 
 mod call;
+mod carrier;
 mod clock;
 mod cluster;
 mod connect;
@@ -13,6 +14,7 @@ mod guarded;
 mod health;
 mod hedge;
 mod http1;
+mod http2;
 mod limit;
 mod outlier;
 mod peak;

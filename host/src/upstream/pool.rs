@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 
 use super::connection::Connection;
+use super::http2::Sessions;
 use super::receiving::Scratch;
 use super::tls::Tls;
-use crate::config::model::Address;
+use crate::config::model::{Address, ClusterProtocol};
 
 /// How long a connection may stay unused. Shorter than what servers usually allow, so that we rather
 /// than they close it.
@@ -30,14 +31,32 @@ pub struct Pool {
     scratch: Rc<Scratch>,
 }
 
-/// An address, and where the TLS is that connections to it begin with; a pool holds on to its own, so that no other
-/// can be in the same place.
-type Key = (Address, usize);
+/// What connections to an endpoint are like.
+#[derive(Debug, Clone)]
+pub(super) struct Manner {
+    pub tls: Option<Arc<Tls>>,
+    pub protocol: ClusterProtocol,
+    /// Requests at once on one connection of HTTP/2.
+    pub most_streams: u32,
+}
+
+impl Manner {
+    /// The same for those that are alike: of TLS it has the place in memory, where no other can be as long as somebody
+    /// holds on to it.
+    pub fn key(&self) -> (usize, ClusterProtocol, u32) {
+        (self.tls.as_ref().map_or(0, |tls| Arc::as_ptr(tls).addr()), self.protocol, self.most_streams)
+    }
+}
+
+/// An address, and what connections to it are like; a pool holds on to its own TLS.
+type Key = (Address, (usize, ClusterProtocol, u32));
 
 /// Idle connections to one address. They close when the last cluster that uses it is gone.
 pub(super) struct EndpointPool {
     address: Address,
-    tls: Option<Arc<Tls>>,
+    manner: Manner,
+    /// Connections that exchanges share.
+    sessions: Sessions,
     /// The one used last at the end.
     #[expect(clippy::vec_box, reason = "they come in boxes and leave in them")]
     idle: RefCell<Vec<Box<Connection>>>,
@@ -53,16 +72,17 @@ impl Pool {
         Rc::new(Self { endpoints: RefCell::default(), scratch: Scratch::new() })
     }
 
-    pub(super) fn endpoint(&self, address: &Address, tls: Option<&Arc<Tls>>) -> Rc<EndpointPool> {
+    pub(super) fn endpoint(&self, address: &Address, manner: &Manner) -> Rc<EndpointPool> {
         let mut endpoints = self.endpoints.borrow_mut();
-        let key = (address.clone(), tls.map_or(0, |tls| Arc::as_ptr(tls).addr()));
+        let key = (address.clone(), manner.key());
         if let Some(known) = endpoints.get(&key).and_then(Weak::upgrade) {
             return known;
         }
         endpoints.retain(|_, pool| pool.strong_count() > 0);
         let new = Rc::new(EndpointPool {
             address: address.clone(),
-            tls: tls.cloned(),
+            manner: manner.clone(),
+            sessions: Sessions::default(),
             idle: RefCell::default(),
             scratch: Rc::clone(&self.scratch),
             watcher: RefCell::default(),
@@ -79,7 +99,19 @@ impl EndpointPool {
     }
 
     pub fn tls(&self) -> Option<&Tls> {
-        self.tls.as_deref()
+        self.manner.tls.as_deref()
+    }
+
+    pub fn protocol(&self) -> ClusterProtocol {
+        self.manner.protocol
+    }
+
+    pub fn most_streams(&self) -> u32 {
+        self.manner.most_streams
+    }
+
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 
     pub fn scratch(&self) -> &Rc<Scratch> {

@@ -1,18 +1,18 @@
 //! One health check of one endpoint: a connection, a `GET`, or a call of the gRPC health protocol.
 
-use std::sync::Arc;
-
 use bytes::{BufMut as _, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use super::connect::connect;
 use super::endpoint::Endpoint;
+use super::pool::Manner;
 use super::tls::Tls;
-use crate::config::model::{HealthCheck, Probe, Statuses};
-use crate::error::Error;
+use crate::config::model::{ClusterProtocol, HealthCheck, Probe, Statuses};
+use crate::error::{Error, TlsFault};
 use crate::io::Transport;
 use crate::proxy_protocol::{self, Header, Version};
 
@@ -21,50 +21,82 @@ use crate::proxy_protocol::{self, Header, Version};
 pub(super) struct Greeting {
     pub host: Option<HeaderValue>,
     pub proxy_protocol: Option<Version>,
-    pub tls: Option<Arc<Tls>>,
+    pub manner: Manner,
+}
+
+impl Greeting {
+    fn authority(&self) -> &str {
+        let host = self.host.as_ref().and_then(|host| host.to_str().ok());
+        // The path of a Unix socket is none.
+        host.filter(|host| !host.contains('/')).unwrap_or("localhost")
+    }
 }
 
 /// Whether the endpoint is well. A connection of its own each time: accepting one is part of that. An error says why
 /// there is none.
 pub(super) async fn probe(endpoint: &Endpoint, check: &HealthCheck, greeting: &Greeting) -> Result<bool, Error> {
     let header = greeting.proxy_protocol.map(|version| proxy_protocol::encode(version, &Header::Local));
-    let stream =
-        connect(endpoint.address(), &header.unwrap_or_default(), greeting.tls.as_deref(), check.timeout).await?;
+    let tls = greeting.manner.tls.as_deref();
+    let tls = tls.map(match &check.probe {
+        Probe::Tcp => Tls::for_bytes,
+        Probe::Grpc { .. } => Tls::for_http2,
+        Probe::Http { .. } => Tls::for_requests,
+    });
+    let stream = connect(endpoint.address(), &header.unwrap_or_default(), tls, check.timeout).await?;
+    // Without TLS nobody is asked.
+    let agreed = tls.is_none() || stream.speaks_http2();
+    let wants_http2 = match (&check.probe, greeting.manner.protocol) {
+        (Probe::Grpc { .. }, _) => true,
+        (Probe::Http { .. }, ClusterProtocol::Auto) => agreed,
+        (Probe::Http { .. }, protocol) => protocol == ClusterProtocol::Http2,
+        (Probe::Tcp, _) => return Ok(true),
+    };
+    if wants_http2 && !agreed {
+        return Err(Error::Tls(TlsFault::NoProtocol));
+    }
+    let scheme = if tls.is_some() { "https" } else { "http" };
     Ok(match &check.probe {
         Probe::Tcp => true,
-        Probe::Grpc { service } => grpc(stream, endpoint.text(), service).await.unwrap_or(false),
+        Probe::Grpc { service } => grpc(stream, scheme, greeting, service).await.unwrap_or(false),
         Probe::Http { path, expect, body } => {
-            ask(stream, path, greeting, expect, body.as_deref()).await.unwrap_or(false)
+            let wanted = Wanted { expect, body: body.as_deref() };
+            let answered = if wants_http2 {
+                ask_http2(stream, scheme, path, greeting, &wanted).await
+            } else {
+                ask(stream, path, greeting, &wanted).await
+            };
+            answered.unwrap_or(false)
         }
     })
 }
 
+/// What a good answer has.
+struct Wanted<'a> {
+    expect: &'a Statuses,
+    body: Option<&'a str>,
+}
+
+impl Wanted<'_> {
+    async fn is_met_by(&self, answer: Response<Incoming>) -> Option<bool> {
+        if !self.expect.has(answer.status()) {
+            return Some(false);
+        }
+        let Some(wanted) = self.body else { return Some(true) };
+        let body = Limited::new(answer.into_body(), MAX_BODY).collect().await.ok()?.to_bytes();
+        Some(wanted.is_empty() || body.windows(wanted.len()).any(|part| part == wanted.as_bytes()))
+    }
+}
+
 /// Whether a `GET` is answered as it should be; none if it isn't answered.
-async fn ask(
-    stream: Transport,
-    path: &str,
-    greeting: &Greeting,
-    expect: &Statuses,
-    wanted: Option<&str>,
-) -> Option<bool> {
+async fn ask(stream: Transport, path: &str, greeting: &Greeting, wanted: &Wanted<'_>) -> Option<bool> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
     let mut request = Request::new(Empty::<Bytes>::new());
     *request.uri_mut() = path.parse().ok()?;
     let headers = request.headers_mut();
-    if let Some(host) = greeting.host.clone() {
-        headers.insert(header::HOST, host);
-    }
+    headers.insert(header::HOST, HeaderValue::from_str(greeting.authority()).ok()?);
     headers.insert(header::USER_AGENT, HeaderValue::from_static("sluice-health-check"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    let judge = async {
-        let answer = sender.send_request(request).await.ok()?;
-        if !expect.has(answer.status()) {
-            return Some(false);
-        }
-        let Some(wanted) = wanted else { return Some(true) };
-        let body = Limited::new(answer.into_body(), MAX_BODY).collect().await.ok()?.to_bytes();
-        Some(wanted.is_empty() || body.windows(wanted.len()).any(|part| part == wanted.as_bytes()))
-    };
+    let judge = async { wanted.is_met_by(sender.send_request(request).await.ok()?).await };
     tokio::pin!(judge, connection);
     tokio::select! {
         judged = &mut judge => judged,
@@ -73,16 +105,36 @@ async fn ask(
     }
 }
 
+/// The same over HTTP/2.
+async fn ask_http2(
+    stream: Transport,
+    scheme: &str,
+    path: &str,
+    greeting: &Greeting,
+    wanted: &Wanted<'_>,
+) -> Option<bool> {
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.ok()?;
+    let mut request = Request::new(Empty::<Bytes>::new());
+    *request.uri_mut() = format!("{scheme}://{}{path}", greeting.authority()).parse().ok()?;
+    request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static("sluice-health-check"));
+    let judge = async { wanted.is_met_by(sender.send_request(request).await.ok()?).await };
+    tokio::pin!(judge, connection);
+    tokio::select! {
+        judged = &mut judge => judged,
+        _ = &mut connection => judge.await,
+    }
+}
+
 /// The longest body that is looked at.
 const MAX_BODY: usize = 64 << 10;
 
-/// Whether the server says that it serves, by `grpc.health.v1.Health/Check` over HTTP/2 without TLS (gRPC's documentation:
+/// Whether the server says that it serves, by `grpc.health.v1.Health/Check` over HTTP/2 (gRPC's documentation:
 /// Health checking protocol); none if it says nothing.
-async fn grpc(stream: Transport, authority: &str, service: &str) -> Option<bool> {
+async fn grpc(stream: Transport, scheme: &str, greeting: &Greeting, service: &str) -> Option<bool> {
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.ok()?;
     let mut request = Request::new(Full::new(grpc_request(service)?));
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = format!("http://{authority}/grpc.health.v1.Health/Check").parse().ok()?;
+    *request.uri_mut() = format!("{scheme}://{}/grpc.health.v1.Health/Check", greeting.authority()).parse().ok()?;
     let headers = request.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(header::TE, HeaderValue::from_static("trailers"));

@@ -4,16 +4,20 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use http::{Method, Request, Response, StatusCode};
+use http::uri::Scheme;
+use http::{Method, Request, Response, StatusCode, header};
 
+use super::call::Tried;
+use super::carrier::Carrier;
 use super::cluster::{Cluster, Member};
 use super::connection::{Connection, Failure};
-use super::http1::Head;
+use super::http2::{Channel, Stream};
 use super::pool::{EndpointPool, Pool};
 use super::retry::Budget;
 use super::stream::{Download, InFlight};
 use crate::balance::{IdentityView, PickContext, Policy, RequestView, View, cookie_value};
 use crate::body::Body;
+use crate::config::model::ClusterProtocol;
 use crate::error::{Error, Fault};
 use crate::fields::{agrees_to_websocket, remove_hop_by_hop};
 use crate::telemetry::trail::Trail;
@@ -70,8 +74,8 @@ impl RequestView for Seen<'_> {
 
 impl ThreadCluster {
     pub fn new(cluster: std::sync::Arc<Cluster>, policy: Box<dyn Policy>, pool: &Pool) -> Self {
-        let tls = cluster.tls();
-        let pools = cluster.members().iter().map(|member| pool.endpoint(member.endpoint.address(), tls)).collect();
+        let manner = cluster.manner();
+        let pools = cluster.members().iter().map(|member| pool.endpoint(member.endpoint.address(), manner)).collect();
         Self { cluster, policy, budget: Budget::new(), pools }
     }
 
@@ -102,15 +106,18 @@ impl ThreadCluster {
     }
 
     /// Try one endpoint. With an error comes the request if another endpoint may have it.
-    pub(super) async fn send_to(
-        &self,
-        index: usize,
-        mut request: Request<Body>,
-    ) -> Result<Response<Body>, (Error, Option<Request<Body>>)> {
+    pub(super) async fn send_to(&self, index: usize, mut request: Request<Body>) -> Tried {
         let (Some(member), Some(pool)) = (self.cluster.members().get(index), self.pools.get(index)) else {
             return Err((Error::NoEndpoint, None));
         };
         let in_flight = InFlight::new(&member.endpoint);
+        let protocol = pool.protocol();
+        // Only HTTP/1.1 can be left for something else.
+        let switches = protocol == ClusterProtocol::Auto && request.headers().contains_key(header::UPGRADE);
+        if protocol != ClusterProtocol::Http1 && !switches {
+            // Apart, so that others don't pay for it.
+            return Box::pin(self.send_on_channel(member, pool, request, in_flight)).await;
+        }
         let start = Instant::now();
         if let Some(connection) = pool.take() {
             match self.exchange(connection, &mut request, start).await {
@@ -141,7 +148,7 @@ impl ThreadCluster {
         mut connection: Box<Connection>,
         request: &mut Request<Body>,
         now: Instant,
-    ) -> Result<(Head, Box<Connection>), Failure> {
+    ) -> Result<(Response<()>, Carrier), Failure> {
         let mut head = connection.exchange(request, self.cluster.timeouts(), now).await?;
         if head.status == StatusCode::SWITCHING_PROTOCOLS
             && !(connection.has_sent() && agrees_to_websocket(&head.headers, request.headers()))
@@ -151,31 +158,73 @@ impl ThreadCluster {
         if head.has_hop_by_hop && remove_hop_by_hop(&mut head.headers).is_err() {
             return Err(Failure { error: Error::Malformed, unanswered: false, unsent: false, restored: false });
         }
-        Ok((head, connection))
+        let mut answer = Response::new(());
+        *answer.status_mut() = head.status;
+        *answer.version_mut() = head.version;
+        *answer.headers_mut() = head.headers;
+        Ok((answer, Carrier::Http1(connection)))
+    }
+
+    /// Try an endpoint to which connections are shared, or may be.
+    async fn send_on_channel(
+        &self,
+        member: &Member,
+        pool: &Rc<EndpointPool>,
+        mut request: Request<Body>,
+        in_flight: InFlight,
+    ) -> Tried {
+        let timeouts = self.cluster.timeouts();
+        let scheme = if pool.tls().is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        // The one that failed first.
+        let mut avoid = None;
+        loop {
+            let start = Instant::now();
+            let again = avoid.is_none();
+            let session = avoid.as_ref().and_then(Option::as_ref);
+            let (channel, reused) = match pool.channel(timeouts.connect, session, !again).await {
+                Ok(channel) => channel,
+                Err(error) => return Err((self.failed(member, start, error), Some(request))),
+            };
+            let (session, outcome) = match channel {
+                Channel::Http1(connection) => (None, self.exchange(connection, &mut request, start).await),
+                Channel::Http2(lease) => {
+                    let session = Rc::clone(lease.session());
+                    let host = member.endpoint.text();
+                    let sent = Stream::exchange(lease, &mut request, timeouts, scheme.clone(), host).await;
+                    (Some(session), sent.map(|(head, stream)| (head, Carrier::Http2(stream))))
+                }
+            };
+            match outcome {
+                Ok((head, carrier)) => return Ok(self.answer(member, start, head, carrier, in_flight)),
+                // The connection was on its way out, most likely; or the endpoint has no room on it.
+                Err(failure) if again && reused && failure.may_repeat(&request) => avoid = Some(session),
+                Err(failure) => {
+                    let untouched = failure.unsent && failure.restored && failure.error == Error::Reset;
+                    return Err((self.failed(member, start, failure.error), untouched.then_some(request)));
+                }
+            }
+        }
     }
 
     fn answer(
         &self,
         member: &Member,
         start: Instant,
-        head: Head,
-        connection: Box<Connection>,
+        head: Response<()>,
+        carrier: Carrier,
         in_flight: InFlight,
     ) -> Response<Body> {
         let latency = start.elapsed();
         member.endpoint.succeeded(latency);
         self.cluster.observe_time(member, latency);
         self.cluster.metrics().record("ok", latency);
-        let body = if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            Body::Switched(Box::new(connection.switched(self.cluster.timeouts().idle, in_flight)))
-        } else {
-            Download::receive(connection, in_flight)
+        let body = match carrier {
+            Carrier::Http1(connection) if head.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                Body::Switched(Box::new(connection.switched(self.cluster.timeouts().idle, in_flight)))
+            }
+            carrier => Download::receive(carrier, in_flight),
         };
-        let mut answer = Response::new(body);
-        *answer.status_mut() = head.status;
-        *answer.version_mut() = head.version;
-        *answer.headers_mut() = head.headers;
-        answer
+        head.map(|()| body)
     }
 
     /// Count a failure where it belongs.

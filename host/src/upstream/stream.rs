@@ -8,7 +8,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::connection::{Broken, Connection};
+use super::carrier::Carrier;
+use super::connection::Broken;
 use super::duplex::Duplex;
 use super::endpoint::Endpoint;
 use crate::body::{Body, BodyError};
@@ -44,7 +45,7 @@ pub(super) struct Download {
 
 /// Where the body comes from.
 enum Source {
-    Connection(Box<Connection>),
+    Alone(Carrier),
     /// The request's body is still being sent, by a task of its own.
     Shared(Rc<Duplex>),
     Ended,
@@ -53,24 +54,22 @@ enum Source {
 impl Download {
     /// The body of an answer whose head is here. What came in one piece with the head is taken at
     /// once, so that small answers need no stream and their connection is free again.
-    pub fn receive(mut connection: Box<Connection>, in_flight: InFlight) -> Body {
-        let receiving = connection.receiving();
-        // An error comes again when more is asked for.
-        let first = receiving.next().ok().flatten();
-        // What ends a chunked body may be there too.
-        let second = if first.is_some() { receiving.next().ok().flatten() } else { None };
-        let (ended, remaining) = (receiving.has_ended(), receiving.remaining());
-        let source = match (ended, connection.has_sent()) {
+    pub fn receive(mut carrier: Carrier, in_flight: InFlight) -> Body {
+        let first = carrier.next();
+        // What ends the body may be there too.
+        let second = if first.is_some() { carrier.next() } else { None };
+        let (ended, remaining) = (carrier.has_ended(), carrier.remaining());
+        let source = match (ended, carrier.has_sent()) {
             (true, true) => {
-                connection.release();
+                carrier.release();
                 Source::Ended
             }
             (true, false) => {
-                Duplex::start(connection).answer_over();
+                Duplex::start(carrier).answer_over();
                 Source::Ended
             }
-            (false, true) => Source::Connection(connection),
-            (false, false) => Source::Shared(Duplex::start(connection)),
+            (false, true) => Source::Alone(carrier),
+            (false, false) => Source::Shared(Duplex::start(carrier)),
         };
         match (first, second) {
             (None, _) if ended => Body::Empty,
@@ -84,7 +83,7 @@ impl Download {
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Broken>> {
         match &mut self.source {
-            Source::Connection(connection) => connection.poll_frame(cx),
+            Source::Alone(carrier) => carrier.poll_frame(cx),
             Source::Shared(duplex) => duplex.poll_frame(cx),
             Source::Ended => Poll::Ready(Ok(None)),
         }
@@ -92,7 +91,7 @@ impl Download {
 
     fn has_ended(&mut self) -> bool {
         match &mut self.source {
-            Source::Connection(connection) => connection.receiving().has_ended(),
+            Source::Alone(carrier) => carrier.has_ended(),
             Source::Shared(duplex) => duplex.has_ended(),
             Source::Ended => true,
         }
@@ -102,7 +101,7 @@ impl Download {
     fn release(&mut self) {
         self.in_flight = None;
         match std::mem::replace(&mut self.source, Source::Ended) {
-            Source::Connection(connection) => connection.release(),
+            Source::Alone(carrier) => carrier.release(),
             Source::Shared(duplex) => duplex.answer_over(),
             Source::Ended => {}
         }

@@ -11,7 +11,7 @@ use rustls::sign::SingleCertAndKey;
 use rustls::{AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio_rustls::{TlsConnector, TlsStream};
 
-use crate::config::model::{Address, ClusterTls as Wanted};
+use crate::config::model::{Address, ClusterProtocol, ClusterTls as Wanted};
 use crate::error::TlsFault;
 use crate::io::{Prefixed, Socket};
 use crate::tls::{self, Certificate, Contents, Shown, TlsError, content};
@@ -21,7 +21,14 @@ const SESSIONS: usize = 256;
 
 /// What the encrypted connections of one cluster begin with.
 pub struct Tls {
+    /// Offers what requests are sent by.
     config: Arc<ClientConfig>,
+    /// Offers HTTP/1.1 alone.
+    http1: Arc<ClientConfig>,
+    /// Offers HTTP/2 alone.
+    http2: Arc<ClientConfig>,
+    /// Offers nothing: bytes are passed on, whatever they mean.
+    bytes: Arc<ClientConfig>,
     /// The name that is asked for; none for the endpoint's own.
     server_name: Option<ServerName<'static>>,
     /// What the gateway shows, if it has something to show.
@@ -53,19 +60,58 @@ impl Tls {
             config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(certificate.key));
             shown = Some(certificate.shown);
         }
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.resumption = rustls::client::Resumption::in_memory_sessions(SESSIONS);
-        Ok(Self { config: Arc::new(config), server_name: wanted.server_name.clone(), shown })
+        let offering = |protocols: &[&str]| {
+            let mut config = config.clone();
+            config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+            Arc::new(config)
+        };
+        let own: &[&str] = match wanted.protocol {
+            ClusterProtocol::Http1 => &["http/1.1"],
+            ClusterProtocol::Http2 => &["h2"],
+            ClusterProtocol::Auto => &["h2", "http/1.1"],
+        };
+        let (http1, http2, bytes) = (offering(&["http/1.1"]), offering(&["h2"]), offering(&[]));
+        Ok(Self { config: offering(own), http1, http2, bytes, server_name: wanted.server_name.clone(), shown })
     }
 
+    /// For connections that requests are sent over.
+    pub(super) fn for_requests(&self) -> Handshake<'_> {
+        Handshake { tls: self, config: &self.config }
+    }
+
+    /// For connections over which nothing but HTTP/1.1 is of use.
+    pub(super) fn for_http1(&self) -> Handshake<'_> {
+        Handshake { tls: self, config: &self.http1 }
+    }
+
+    /// For connections over which nothing but HTTP/2 is of use.
+    pub(super) fn for_http2(&self) -> Handshake<'_> {
+        Handshake { tls: self, config: &self.http2 }
+    }
+
+    /// For byte streams.
+    pub(super) fn for_bytes(&self) -> Handshake<'_> {
+        Handshake { tls: self, config: &self.bytes }
+    }
+}
+
+/// How hands are shaken.
+#[derive(Clone, Copy)]
+pub(super) struct Handshake<'a> {
+    tls: &'a Tls,
+    config: &'a Arc<ClientConfig>,
+}
+
+impl Handshake<'_> {
     /// Shake hands.
     ///
     /// # Errors
     /// Why there is no connection.
-    pub(super) async fn connect(&self, socket: Socket, address: &Address) -> Result<TlsStream<Prefixed>, TlsFault> {
+    pub async fn connect(self, socket: Socket, address: &Address) -> Result<TlsStream<Prefixed>, TlsFault> {
         let own = || address.ip().map(|ip| ServerName::IpAddress(ip.into()));
-        let name = self.server_name.clone().or_else(own).ok_or(TlsFault::WrongName)?;
-        let connector = TlsConnector::from(Arc::clone(&self.config));
+        let name = self.tls.server_name.clone().or_else(own).ok_or(TlsFault::WrongName)?;
+        let connector = TlsConnector::from(Arc::clone(self.config));
         let socket = Prefixed { socket, prefix: BytesMut::new() };
         match connector.connect(name, socket).await {
             Ok(stream) => Ok(TlsStream::Client(stream)),

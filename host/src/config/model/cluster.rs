@@ -40,6 +40,9 @@ pub struct Cluster {
     pub proxy_protocol: Option<Version>,
     /// How connections are encrypted, if they are.
     pub tls: Option<ClusterTls>,
+    pub protocol: ClusterProtocol,
+    /// Requests at once on one connection of HTTP/2.
+    pub max_concurrent_streams: u32,
 }
 
 impl Default for Cluster {
@@ -64,8 +67,22 @@ impl Default for Cluster {
             limits: ClusterLimits::default(),
             proxy_protocol: None,
             tls: None,
+            protocol: ClusterProtocol::default(),
+            max_concurrent_streams: 100,
         }
     }
+}
+
+/// `protocol = "…"`: what requests are sent by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ClusterProtocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2: by ALPN over TLS, with prior knowledge without it.
+    Http2,
+    /// What the endpoint chooses by ALPN; HTTP/2 if it can.
+    Auto,
 }
 
 /// `balance = "…"`, `{ policy = "…", … }` or `{ plugin = "…" }`

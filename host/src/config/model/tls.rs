@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rustls::pki_types::ServerName;
 
-use super::Place;
+use super::{ClusterProtocol, Place};
 
 /// `tls` of a listener
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub struct ClusterTls {
     /// The name that is asked for, and that endpoints have to show a certificate for; none for their own.
     pub server_name: Option<ServerName<'static>>,
     pub versions: Versions,
+    /// What is offered by ALPN.
+    pub protocol: ClusterProtocol,
     /// Where it is written, for messages: `sluice.toml:12`.
     pub place: Place,
 }

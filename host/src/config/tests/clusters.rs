@@ -1,7 +1,9 @@
 //! `[[cluster]]`
 
 use super::*;
-use crate::config::model::{Balance, Cluster, Family, HashKey, Probe, Retries, Statuses, Versions, Wanted};
+use crate::config::model::{
+    Balance, Cluster, ClusterProtocol, Family, HashKey, Probe, Retries, Statuses, Versions, Wanted,
+};
 
 const LISTENER: &str = "[[listener]]\nname = \"a\"\naddress = \"0.0.0.0:8080\"\n";
 
@@ -184,7 +186,8 @@ fn checks_and_timeouts_have_bounds() {
             "sluice.toml:9: cluster \"c\": host: expected a host such as \"api.example.com\", found \"http://a\"; \
              write a host name or address, with a port if need be, without scheme and path",
             "sluice.toml:10: cluster \"c\": retries: expected a table, found an integer; write retries = { attempts = 1 }",
-            "sluice.toml:11: cluster \"c\": \"protocol\" is not supported in this version; remove it",
+            "sluice.toml:11: cluster \"c\": protocol: expected \"http1\" or \"http2\" or \"auto\", found \"h2c\"; \
+             did you mean \"http2\"?",
         ],
     );
     assert_refused_with(
@@ -273,6 +276,24 @@ fn connections_are_encrypted_as_written() {
         ("tls = { server_name = \"a b\" }", "tls.server_name: expected a host name"),
         ("tls = { server_name = \"a:443\" }", "write a host name or an IP address, without port"),
         ("tls = { min_version = \"1.1\" }", "tls.min_version: "),
+    ] {
+        let found = with(rest).unwrap_err().join("\n");
+        assert!(found.contains(wanted), "{rest}: {found}");
+    }
+}
+
+#[test]
+fn what_is_spoken_to_endpoints() {
+    let with = |rest: &str| cluster(&format!("endpoints = [\"127.0.0.1:1\"]\n{rest}"));
+    assert_eq!(with("").unwrap().protocol, ClusterProtocol::Http1);
+    let shared = with("protocol = \"http2\"\nmax_concurrent_streams = 7").unwrap();
+    assert_eq!((shared.protocol, shared.max_concurrent_streams), (ClusterProtocol::Http2, 7));
+    let auto = with("protocol = \"auto\"\ntls = {}").unwrap();
+    assert_eq!((auto.protocol, auto.tls.unwrap().protocol), (ClusterProtocol::Auto, ClusterProtocol::Auto));
+    for (rest, wanted) in [
+        ("protocol = \"auto\"", "protocol: there is nothing to choose by without TLS; write"),
+        ("max_concurrent_streams = 7", "max_concurrent_streams: means nothing with HTTP/1.1"),
+        ("protocol = \"http2\"\nmax_concurrent_streams = 0", "expected a whole number from 1 to 10000"),
     ] {
         let found = with(rest).unwrap_err().join("\n");
         assert!(found.contains(wanted), "{rest}: {found}");

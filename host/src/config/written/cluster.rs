@@ -8,7 +8,7 @@ use super::balance::{self, Balance};
 use super::{Head, cluster_tls, endpoints, health, keys, resilience};
 use crate::config::entry::Entry;
 use crate::config::files::Surroundings;
-use crate::config::model::{self, Endpoint, Timeouts, Wanted};
+use crate::config::model::{self, ClusterProtocol, Endpoint, Timeouts, Wanted};
 use crate::config::problem::{At, Fault};
 use crate::config::{network, values};
 use crate::proxy_protocol::Version;
@@ -67,6 +67,7 @@ fn name_servers(entry: &Entry<'_>, mut cluster: model::Cluster) -> model::Cluste
 }
 
 fn read_settled(entry: &Entry<'_>, surroundings: &Surroundings<'_>) -> model::Cluster {
+    let protocol = read_protocol(entry);
     model::Cluster {
         sticky: balance::read_sticky(entry),
         panic_threshold: entry
@@ -84,9 +85,33 @@ fn read_settled(entry: &Entry<'_>, surroundings: &Surroundings<'_>) -> model::Cl
         proxy_protocol: entry
             .read("proxy_protocol", values::word(&[("v1", Version::V1), ("v2", Version::V2)]))
             .map(|version| version.value),
-        tls: cluster_tls::read(entry, surroundings),
+        tls: cluster_tls::read(entry, surroundings, protocol),
+        protocol,
+        max_concurrent_streams: entry
+            .read("max_concurrent_streams", values::count(1, 10_000))
+            .map_or(model::Cluster::default().max_concurrent_streams, |most| most.value),
         ..model::Cluster::default()
     }
+}
+
+/// `protocol`, and what means nothing with it.
+fn read_protocol(entry: &Entry<'_>) -> ClusterProtocol {
+    const WORDS: &[(&str, ClusterProtocol)] =
+        &[("http1", ClusterProtocol::Http1), ("http2", ClusterProtocol::Http2), ("auto", ClusterProtocol::Auto)];
+    let protocol = entry.read("protocol", values::word(WORDS));
+    if let Some(auto) =
+        protocol.as_ref().filter(|protocol| protocol.value == ClusterProtocol::Auto && !entry.has("tls"))
+    {
+        let fault =
+            Fault::new("there is nothing to choose by without TLS", "write \"http1\" or \"http2\", or add tls = {}");
+        entry.report(&auto.place, "protocol", fault);
+    }
+    let value = protocol.map(|protocol| protocol.value).unwrap_or_default();
+    if let Some(node) = entry.node("max_concurrent_streams").filter(|_| value == ClusterProtocol::Http1) {
+        let fault = Fault::new("means nothing with HTTP/1.1", "remove it, or add protocol = \"http2\"");
+        entry.report(&node.place(), "max_concurrent_streams", fault);
+    }
+    value
 }
 
 fn read_timeouts(entry: &Entry<'_>) -> Timeouts {

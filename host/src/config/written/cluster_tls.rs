@@ -8,13 +8,17 @@ use super::keys;
 use crate::config::document::Node;
 use crate::config::entry::Entry;
 use crate::config::files::{Surroundings, absolute};
-use crate::config::model::{CertificateFiles, ClusterTls, Versions};
+use crate::config::model::{CertificateFiles, ClusterProtocol, ClusterTls, Versions};
 use crate::config::problem::{Fault, quote};
 use crate::config::values;
 
 const EXAMPLE: &str = "tls = { ca = \"FILE\" }, or tls = {} for the authorities that the system trusts";
 
-pub(super) fn read(cluster: &Entry<'_>, surroundings: &Surroundings<'_>) -> Option<ClusterTls> {
+pub(super) fn read(
+    cluster: &Entry<'_>,
+    surroundings: &Surroundings<'_>,
+    protocol: ClusterProtocol,
+) -> Option<ClusterTls> {
     let node = cluster.node("tls")?;
     let entry = cluster.table("tls", EXAMPLE)?.allow(&keys::CLUSTER_TLS);
     let path = |key| entry.read(key, values::path).map(|path| absolute(&surroundings.base.join(path.value)));
@@ -30,6 +34,7 @@ pub(super) fn read(cluster: &Entry<'_>, surroundings: &Surroundings<'_>) -> Opti
         certificate: read_certificate(&entry, path("certificate"), path("key")),
         server_name: entry.read("server_name", server_name).map(|name| name.value),
         versions: versions.map(|versions| versions.value).unwrap_or_default(),
+        protocol,
         place: node.place().to_string().into(),
     })
 }

@@ -83,7 +83,8 @@ tables! {
     CLUSTER {
         "name", "balance", "sticky", "panic_threshold", "prefer_zone", "slow_start", "endpoints", "discovery",
         "health_check", "host", "timeouts", "retries", "hedge", "outlier_detection", "limits", "proxy_protocol", "tls",
-    } later { "protocol" }
+        "protocol", "max_concurrent_streams",
+    } later {}
 
     /// `tls` of a cluster
     CLUSTER_TLS { "ca", "verify", "certificate", "key", "server_name", "min_version" } later {}

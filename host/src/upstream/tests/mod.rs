@@ -2,6 +2,7 @@
 
 mod bodies;
 mod hedging;
+mod http2;
 mod policies;
 mod resilience;
 pub(crate) mod support;
@@ -116,7 +117,7 @@ fn a_connection_closed_while_idle_leaves_the_pool() {
             address
         };
         let pool = Pool::new();
-        let idle = pool.endpoint(&address.into(), None);
+        let idle = pool.endpoint(&address.into(), cluster(&[], model::Timeouts::default()).cluster().manner());
         let config = cluster(&[address], model::Timeouts::default());
         let cluster = ThreadCluster::new(config.cluster_arc(), Box::new(InOrder), &pool);
         get(&cluster).await.unwrap();
@@ -305,7 +306,7 @@ fn an_answer_before_the_end_of_the_request_passes_and_the_connection_waits_for_i
         })
         .await;
         let pool = Pool::new();
-        let idle = pool.endpoint(&address.into(), None);
+        let idle = pool.endpoint(&address.into(), cluster(&[], model::Timeouts::default()).cluster().manner());
         let config = cluster(&[address], model::Timeouts::default());
         let cluster = ThreadCluster::new(config.cluster_arc(), Box::new(InOrder), &pool);
         let (end, body) = bodies::that_ends_when_told();

@@ -92,6 +92,7 @@ impl Authority {
             certificate: None,
             server_name: Some(server_name.to_owned().try_into().unwrap()),
             versions: Versions::default(),
+            protocol: model::ClusterProtocol::default(),
             place: "sluice.toml:1".into(),
         }
     }
