@@ -1,10 +1,16 @@
 //! Servers behind the gateway that want more than a plain connection.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use hyper::server::conn::http1;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
@@ -12,6 +18,8 @@ use rustls::{RootCertStore, ServerConfig};
 use serde_json::Value;
 use tokio_rustls::TlsAcceptor;
 
+use crate::harness::client::{Client2, whole};
+use crate::harness::frames::frames;
 use crate::harness::site::{Files, Site, cluster};
 use crate::harness::soon;
 use crate::harness::upstream::{Upstream, answer};
@@ -59,7 +67,7 @@ impl Authority {
             let acceptor = acceptor.clone();
             async move {
                 let Ok(stream) = acceptor.accept(stream).await else { return };
-                let service = service_fn(|_| async { Ok::<_, std::convert::Infallible>(answer(200, "secret")) });
+                let service = service_fn(|_| async { Ok::<_, Infallible>(answer(200, "secret")) });
                 let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             }
         })
@@ -136,4 +144,82 @@ async fn a_check_names_the_line_of_what_is_wrong() {
     let error = sluice::reload::Builder::check(&path).err().unwrap().to_string();
     let place = format!("{}:{line}: cluster \"up\": tls: ", path.display());
     assert!(error.contains(&place) && error.contains("ca.pem holds no certificate in PEM"), "{error}");
+}
+
+fn trailer(name: &'static str, value: &str) -> HeaderMap {
+    HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())])
+}
+
+/// Speaks HTTP/2 with prior knowledge, and sends back what comes as it comes. At the end it says in trailers how it went, how
+/// many pieces there were, and what was in the request's own.
+async fn echo() -> Upstream {
+    Upstream::raw(|_, stream| async move {
+        let service = service_fn(|request: Request<Incoming>| async move {
+            assert_eq!(request.uri().authority().unwrap(), "shop.test");
+            assert_eq!(told(request.headers(), ["te"]), ["trailers"]);
+            let (sender, body) = frames();
+            tokio::spawn(async move {
+                let mut request = request.into_body();
+                let (mut pieces, mut told) = (0, HeaderMap::new());
+                while let Some(Ok(frame)) = request.frame().await {
+                    match frame.into_data() {
+                        Ok(data) => {
+                            pieces += 1;
+                            // The gateway may have gone.
+                            let _ = sender.send(Frame::data(data));
+                        }
+                        Err(frame) => told = frame.into_trailers().unwrap_or_default(),
+                    }
+                }
+                told.extend(trailer("grpc-status", "0"));
+                told.extend(trailer("x-pieces", &pieces.to_string()));
+                let _ = sender.send(Frame::trailers(told));
+            });
+            let mut answer = Response::new(body);
+            answer.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+            Ok::<_, Infallible>(answer)
+        });
+        let _ = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+    })
+    .await
+}
+
+/// The values of these fields.
+fn told<'a, const N: usize>(fields: &'a HeaderMap, names: [&str; N]) -> [&'a str; N] {
+    names.map(|name| fields.get(name).map_or("", |value| value.to_str().unwrap()))
+}
+
+fn call(method: &str) -> http::request::Builder {
+    Request::post(format!("http://shop.test/shop.Orders/{method}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+}
+
+#[tokio::test]
+async fn calls_of_grpc_pass_from_end_to_end() {
+    let upstream = echo().await;
+    let cluster = cluster("up", &[upstream.address]);
+    let text = format!("[server]\nthreads = 1\n[[route]]\nname = \"up\"\ncluster = \"up\"\n{cluster}\nprotocol = \"http2\"\n");
+    let site = Files::new().start(&text).await;
+    let mut client = Client2::connect(site.address()).await;
+
+    let message = Bytes::from_static(b"\0\0\0\0\x02hi");
+    let unary = client.send(call("Get").body(Full::new(message.clone())).unwrap()).await;
+    let (parts, body, trailers) = whole(unary).await;
+    assert_eq!(parts.status, 200);
+    assert_eq!(told(&parts.headers, ["content-type"]), ["application/grpc"]);
+    assert_eq!(body, message);
+    assert_eq!(told(&trailers, ["grpc-status", "x-pieces"]), ["0", "1"]);
+
+    let (sender, body) = frames();
+    let mut chat = client.send(call("Chat").body(body).unwrap()).await.into_body();
+    for text in ["one", "two", "three"] {
+        sender.send(Frame::data(Bytes::from_static(text.as_bytes()))).unwrap();
+        let frame = soon(chat.frame()).await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), text, "each is answered before the next is sent");
+    }
+    sender.send(Frame::trailers(trailer("x-sum", "3"))).unwrap();
+    let end = soon(chat.frame()).await.unwrap().unwrap().into_trailers().unwrap();
+    assert_eq!(told(&end, ["grpc-status", "x-pieces", "x-sum"]), ["0", "3", "3"]);
+    assert_eq!(upstream.connections(), 1, "both over one connection");
 }

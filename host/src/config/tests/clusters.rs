@@ -187,7 +187,7 @@ fn checks_and_timeouts_have_bounds() {
              write a host name or address, with a port if need be, without scheme and path",
             "sluice.toml:10: cluster \"c\": retries: expected a table, found an integer; write retries = { attempts = 1 }",
             "sluice.toml:11: cluster \"c\": protocol: expected \"http1\" or \"http2\" or \"auto\", found \"h2c\"; \
-             did you mean \"http2\"?",
+             valid: http1, http2, auto",
         ],
     );
     assert_refused_with(
