@@ -199,7 +199,7 @@ fn call(method: &str) -> http::request::Builder {
 async fn calls_of_grpc_pass_from_end_to_end() {
     let upstream = echo().await;
     let cluster = cluster("up", &[upstream.address]);
-    let text = format!("[server]\nthreads = 1\n[[route]]\nname = \"up\"\ncluster = \"up\"\n{cluster}\nprotocol = \"http2\"\n");
+    let text = format!("[[route]]\nname = \"up\"\ncluster = \"up\"\n{cluster}\nprotocol = \"http2\"\n");
     let site = Files::new().start(&text).await;
     let mut client = Client2::connect(site.address()).await;
 

@@ -5,7 +5,9 @@ use crate::config::entry::Keys;
 use crate::config::written::keys;
 
 fn valid(keys: &Keys) -> String {
-    keys.known.join(", ")
+    // As many as help.
+    let more = if keys.known.len() > 16 { ", …" } else { "" };
+    keys.known.iter().take(16).copied().collect::<Vec<_>>().join(", ") + more
 }
 
 #[test]
