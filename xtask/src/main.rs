@@ -1,5 +1,5 @@
 //! Project tasks, each from a clean clone: `cargo xtask test`, `cargo xtask demo`, `cargo xtask bench`,
-//! `cargo xtask plugins`, `cargo xtask dashboard`.
+//! `cargo xtask plugins`, `cargo xtask languages`, `cargo xtask dashboard`.
 
 mod bench;
 mod browser;
@@ -21,6 +21,7 @@ cargo xtask TASK
             [--rounds N] [--seconds N] [--binary FILE] [SCENARIO ...]
   test      formats, dependencies, lints, plugins, all tests, and the demo
   plugins   build all plugins into target/plugins
+  languages fetch the compilers for the tests of plugin projects; `test` does that, too
   dashboard fetch the dashboard's libraries anew, for a new version of one";
 
 fn main() -> ExitCode {
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["plugins"] => guests::build(),
+        ["languages"] => languages::prepare(),
         ["dashboard"] => browser::vendor(),
         ["demo"] => demo::run(&[]),
         ["demo", "--keep"] => demo::run(&["--keep"]),

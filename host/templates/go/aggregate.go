@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"strconv"
 
-	"{{NAME}}/sluice"
-	"{{NAME}}/sluice/httpclient"
+	"local/{{NAME}}/sluice"
+	"local/{{NAME}}/sluice/httpclient"
 )
 
 // New makes the plugin; every instance has one.

@@ -1,7 +1,7 @@
 // Package plugin is {{NAME}}: it picks the least busy endpoint.
 package plugin
 
-import "{{NAME}}/sluice"
+import "local/{{NAME}}/sluice"
 
 // New makes the plugin; every instance has one.
 func New() sluice.Balancer { return leastBusy{} }

@@ -3,7 +3,7 @@ package plugin
 import (
 	"testing"
 
-	"{{NAME}}/sluice"
+	"local/{{NAME}}/sluice"
 )
 
 func TestTheLeastBusyIsPicked(t *testing.T) {

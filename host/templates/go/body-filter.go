@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 
-	"{{NAME}}/sluice"
+	"local/{{NAME}}/sluice"
 )
 
 // New makes the plugin; every instance has one.

@@ -22,7 +22,7 @@ if ! go version 2>/dev/null | grep -qE ' go1\.(2[5-9]|[3-9][0-9])'; then
   fi
   PATH="$PWD/.venv/bin:$PATH"
 fi
-"$sluice" plugin bindings --lang go --module {{NAME}} --output build/bindings
+"$sluice" plugin bindings --lang go --module local/{{NAME}} --output build/bindings
 GOOS=wasip1 GOARCH=wasm GOFLAGS=-mod=mod go build -buildmode=c-shared -ldflags=-s -trimpath -o build/module.wasm \
   ./sluice/component
 "$sluice" plugin component build/module.wasm --output {{NAME}}.wasm

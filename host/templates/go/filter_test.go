@@ -3,8 +3,8 @@ package plugin
 import (
 	"testing"
 
-	"{{NAME}}/sluice"
-	"{{NAME}}/sluice/sluicetest"
+	"local/{{NAME}}/sluice"
+	"local/{{NAME}}/sluice/sluicetest"
 )
 
 func TestRequestsAreMarked(t *testing.T) {

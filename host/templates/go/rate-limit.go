@@ -6,8 +6,8 @@ import (
 	"errors"
 	"time"
 
-	"{{NAME}}/sluice"
-	"{{NAME}}/sluice/limiter"
+	"local/{{NAME}}/sluice"
+	"local/{{NAME}}/sluice/limiter"
 )
 
 // New makes the plugin; every instance has one.

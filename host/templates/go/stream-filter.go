@@ -5,7 +5,7 @@ import (
 	"bytes"
 	"fmt"
 
-	"{{NAME}}/sluice"
+	"local/{{NAME}}/sluice"
 )
 
 // New makes the plugin; every instance has one.

@@ -4,7 +4,7 @@ package clock
 import (
 	"time"
 
-	raw "{{NAME}}/build/bindings/sluice_plugin_clock"
+	raw "local/{{NAME}}/build/bindings/sluice_plugin_clock"
 )
 
 // Now is the time.

@@ -2,9 +2,9 @@
 package main
 
 import (
-	plugin "{{NAME}}"
-	_ "{{NAME}}/build/bindings/wit_exports"
-	"{{NAME}}/sluice/glue"
+	plugin "local/{{NAME}}"
+	_ "local/{{NAME}}/build/bindings/wit_exports"
+	"local/{{NAME}}/sluice/glue"
 )
 
 func init() { glue.Export(plugin.New()) }

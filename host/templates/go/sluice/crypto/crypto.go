@@ -4,8 +4,8 @@ package crypto
 import (
 	"errors"
 
-	raw "{{NAME}}/build/bindings/sluice_plugin_crypto"
-	wit_types "{{NAME}}/sluice/wit/types"
+	raw "local/{{NAME}}/build/bindings/sluice_plugin_crypto"
+	wit_types "local/{{NAME}}/sluice/wit/types"
 )
 
 // Algorithms of digests and codes.

@@ -4,11 +4,11 @@ package glue
 import (
 	"fmt"
 
-	logging "{{NAME}}/build/bindings/sluice_plugin_log"
-	raw "{{NAME}}/build/bindings/sluice_plugin_types"
-	"{{NAME}}/sluice"
-	wit_runtime "{{NAME}}/sluice/wit/runtime"
-	wit_types "{{NAME}}/sluice/wit/types"
+	logging "local/{{NAME}}/build/bindings/sluice_plugin_log"
+	raw "local/{{NAME}}/build/bindings/sluice_plugin_types"
+	"local/{{NAME}}/sluice"
+	wit_runtime "local/{{NAME}}/sluice/wit/runtime"
+	wit_types "local/{{NAME}}/sluice/wit/types"
 )
 
 var plugin sluice.Plugin

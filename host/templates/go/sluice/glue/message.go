@@ -3,9 +3,9 @@ package glue
 import (
 	"fmt"
 
-	raw "{{NAME}}/build/bindings/sluice_plugin_types"
-	"{{NAME}}/sluice"
-	wit_types "{{NAME}}/sluice/wit/types"
+	raw "local/{{NAME}}/build/bindings/sluice_plugin_types"
+	"local/{{NAME}}/sluice"
+	wit_types "local/{{NAME}}/sluice/wit/types"
 )
 
 // Request is a request of the gateway.

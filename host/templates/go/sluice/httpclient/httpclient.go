@@ -5,9 +5,9 @@ import (
 	"errors"
 	"time"
 
-	raw "{{NAME}}/build/bindings/sluice_plugin_http_client"
-	"{{NAME}}/sluice"
-	wit_types "{{NAME}}/sluice/wit/types"
+	raw "local/{{NAME}}/build/bindings/sluice_plugin_http_client"
+	"local/{{NAME}}/sluice"
+	wit_types "local/{{NAME}}/sluice/wit/types"
 )
 
 // Request goes to a cluster. Target is path and query; Method "" is GET; Timeout 0 is the cluster's own.

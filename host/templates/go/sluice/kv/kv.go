@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
-	raw "{{NAME}}/build/bindings/sluice_plugin_kv"
-	wit_types "{{NAME}}/sluice/wit/types"
+	raw "local/{{NAME}}/build/bindings/sluice_plugin_kv"
+	wit_types "local/{{NAME}}/sluice/wit/types"
 )
 
 // Errors.

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
-	raw "{{NAME}}/build/bindings/sluice_plugin_limiter"
-	"{{NAME}}/sluice"
+	raw "local/{{NAME}}/build/bindings/sluice_plugin_limiter"
+	"local/{{NAME}}/sluice"
 )
 
 // Limit is so many tokens in each period, and at most Burst at once.

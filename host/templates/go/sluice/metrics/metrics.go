@@ -4,8 +4,8 @@ package metrics
 import (
 	"errors"
 
-	raw "{{NAME}}/build/bindings/sluice_plugin_metrics"
-	wit_types "{{NAME}}/sluice/wit/types"
+	raw "local/{{NAME}}/build/bindings/sluice_plugin_metrics"
+	wit_types "local/{{NAME}}/sluice/wit/types"
 )
 
 // Labels name a series. Never use what a client sends as it is: the number of series is bounded.

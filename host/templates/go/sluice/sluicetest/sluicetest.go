@@ -5,7 +5,7 @@ package sluicetest
 import (
 	"strings"
 
-	"{{NAME}}/sluice"
+	"local/{{NAME}}/sluice"
 )
 
 // Message has header fields, by their names in lower case.
