@@ -2,6 +2,7 @@
 
 mod access;
 mod clusters;
+mod discovery;
 mod files;
 mod listeners;
 mod mutations;

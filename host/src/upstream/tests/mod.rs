@@ -1,5 +1,6 @@
 //! Calls to endpoints that behave and endpoints that don't, over real sockets.
 
+mod authority;
 mod bodies;
 mod hedging;
 mod http2;
