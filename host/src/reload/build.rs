@@ -129,7 +129,10 @@ impl Builder {
             }
         };
         // Compiling can take seconds, and whoever waits wants to know for what.
-        tracing::info!("preparing plugins: {}; those that aren't in the cache are compiled", needed(&config).len());
+        let plugins = needed(&config).len();
+        if plugins > 0 {
+            tracing::info!("preparing plugins: {plugins}; those that aren't in the cache are compiled");
+        }
         builder.refresh(&[&config], &BTreeSet::new());
         let (assembled, prepared) = (builder.assemble(&config), prepare(&config));
         let assembled = match (assembled, prepared) {
