@@ -12,6 +12,7 @@ mod failures;
 mod fleet;
 mod harness;
 mod hostile;
+mod malformed;
 mod monitoring;
 mod passing;
 mod pieces;

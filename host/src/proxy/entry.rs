@@ -28,6 +28,8 @@ pub(super) struct Admitted {
     pub body: Body,
     /// The exchange's id as a field's value.
     pub request_id: HeaderValue,
+    /// Nothing more is to be read from the client's connection.
+    pub closes: bool,
 }
 
 /// A request that didn't, and its answer.
@@ -62,6 +64,8 @@ pub(super) fn admit(
         Box::new(Refused { id: Arc::clone(&id), method, path: path.to_owned(), reason: error.to_string(), answer })
     };
 
+    // What this gateway takes for a body, others on the way may have taken for a request (RFC 9110, section 9.3.1).
+    let closes = is_http1 && has_unexpected_body(&parts.method, &body);
     let connection = &session.connection;
     let checked = match parts.method {
         Method::CONNECT => Err(Error::Connect),
@@ -105,7 +109,12 @@ pub(super) fn admit(
         deadline: None,
         trail: Trail::default(),
     });
-    Ok(Admitted { exchange, route: Rc::clone(route), body, request_id })
+    Ok(Admitted { exchange, route: Rc::clone(route), body, request_id, closes })
+}
+
+/// A body with a method for which it means nothing, so that servers may overlook it, and read it as the next request.
+pub(super) fn has_unexpected_body(method: &Method, body: &Body) -> bool {
+    matches!(*method, Method::GET | Method::HEAD) && !matches!(body, Body::Empty)
 }
 
 /// Answer a request whose head isn't accepted.
@@ -153,7 +162,10 @@ fn target(uri: &Uri) -> Result<PathAndQuery, Error> {
         check_query(query).map_err(|error| Error::BadRequest(error.to_string().into()))?;
     }
     let built = match (uri.path_and_query(), &normal, query) {
-        (Some(as_it_is), std::borrow::Cow::Borrowed(same), _) if same.len() == path.len() => {
+        // That of `http://a?b` has no slash.
+        (Some(as_it_is), std::borrow::Cow::Borrowed(same), _)
+            if same.len() == path.len() && as_it_is.as_str().starts_with('/') =>
+        {
             return Ok(as_it_is.clone());
         }
         (_, normal, None) => PathAndQuery::try_from(&**normal),

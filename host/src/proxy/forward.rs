@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
 
+use super::entry::has_unexpected_body;
 use super::trailers;
 use crate::balance::IdentityView;
 use crate::body::Body;
@@ -47,9 +48,15 @@ fn outgoing(
         if route.chain.reads_request_again() { head.headers.clone() } else { std::mem::take(&mut head.headers) };
     // This gateway has answered, or will answer, the client's expectation itself.
     headers.remove(header::EXPECT);
-    if headers.contains_key(header::TE) {
-        // It is for the next hop only (RFC 9110, section 10.1.4).
-        headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+    // `TE` is for the next hop only (RFC 9110, section 10.1.4).
+    let options = match (headers.contains_key(header::TE), has_unexpected_body(&head.method, &body)) {
+        (true, true) => Some("te, close"),
+        (true, false) => Some("te"),
+        (false, true) => Some("close"),
+        (false, false) => None,
+    };
+    if let Some(options) = options {
+        headers.insert(header::CONNECTION, HeaderValue::from_static(options));
     }
     if exchange.websocket {
         set_websocket(&mut headers);

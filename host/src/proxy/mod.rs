@@ -20,7 +20,7 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Instant;
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header};
 
 use crate::body::Body;
 use crate::plugin::chain::Passage;
@@ -54,7 +54,7 @@ impl Proxy {
         let start = Instant::now();
         let snapshot = Rc::clone(&self.snapshot.borrow());
         let line = observe::begin(&snapshot, &session, &request, start);
-        let Admitted { exchange, route, mut body, request_id } =
+        let Admitted { exchange, route, mut body, request_id, closes } =
             match entry::admit(&snapshot, &session, &self.ids, request) {
                 Ok(admitted) => admitted,
                 Err(refused) => {
@@ -75,7 +75,10 @@ impl Proxy {
 
         let mut exchange = route.chain.response(&mut run, exchange, &mut body, &problem::render).await;
         let outcome = observe::finish(&snapshot, &line, &mut exchange);
-        let answer = leave(*exchange, body, request_id, &snapshot.identity);
+        let mut answer = leave(*exchange, body, request_id, &snapshot.identity);
+        if closes {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         route.metrics.record(answer.status(), start.elapsed());
         match outcome {
             Some(outcome) => observe::end(line, outcome, answer),

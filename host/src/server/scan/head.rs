@@ -135,6 +135,7 @@ impl Head {
         match name.len() {
             14 if name.eq_ignore_ascii_case(b"content-length") => self.has_length(framing::length(value.trim_ascii())?),
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.has_coding(value.trim_ascii(), version),
+            13.. if looks_like_framing(name) => Err(bad("a field that could be taken for one of framing")),
             _ => Ok(()),
         }
     }
@@ -163,6 +164,21 @@ impl Head {
             (true, None) => Ok(Framing::Chunked),
             (false, length) => Ok(Framing::Length(length.unwrap_or_default())),
         }
+    }
+}
+
+/// Whether a lenient server might see framing in a name that differs in separators alone: `Transfer_Encoding`,
+/// `Content--Length`.
+fn looks_like_framing(name: &[u8]) -> bool {
+    let is = |letters: &[u8]| {
+        let found = name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase);
+        found.eq(letters.iter().copied())
+    };
+    match name.first().map(u8::to_ascii_lowercase) {
+        Some(b't') => is(b"transferencoding"),
+        Some(b'c') => is(b"contentlength"),
+        Some(byte) if !byte.is_ascii_alphanumeric() => is(b"transferencoding") || is(b"contentlength"),
+        _ => false,
     }
 }
 
