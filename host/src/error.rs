@@ -45,6 +45,9 @@ pub enum Error {
     /// `CONNECT`, which is for forward proxies.
     #[error("CONNECT isn't supported")]
     Connect,
+    /// A WebSocket for a cluster whose endpoints speak HTTP/2 alone.
+    #[error("the cluster's protocol, HTTP/2, has no WebSockets")]
+    NoWebSocket,
     /// Authenticators ran, and none found an identity.
     #[error("no credentials")]
     Unauthenticated,
@@ -86,7 +89,7 @@ pub enum Error {
     /// No whole answer within `timeouts.request`.
     #[error("no answer in the time for the whole request")]
     Deadline,
-    /// The cluster has as many requests as `limits` allow, and as many that wait.
+    /// The cluster has as many requests or connections as `limits` allow, and as many that wait.
     #[error("too many requests at once")]
     Overloaded,
     /// The answer's body broke off while a plugin waited for all of it.
@@ -184,6 +187,7 @@ impl Error {
             | Self::NotFound
             | Self::MethodNotAllowed(_)
             | Self::Connect
+            | Self::NoWebSocket
             | Self::Unauthenticated
             | Self::RateLimited { .. }
             | Self::Loop => Fault::Client,

@@ -19,8 +19,8 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 pub use access::{AccessFormat, AccessLog, AccessOutput, AccessWhen, SyslogTarget};
 pub use address::Address;
 pub use cluster::{
-    Balance, Cluster, ClusterLimits, ClusterProtocol, Endpoint, HashKey, HealthCheck, Hedge, OutlierDetection, Probe,
-    Retries, Statuses, Sticky, Timeouts,
+    Balance, Cluster, ClusterLimits, ClusterProtocol, Endpoint, HashKey, HealthCheck, Hedge, Keepalive,
+    OutlierDetection, Probe, Retries, Statuses, Sticky, Timeouts,
 };
 pub use discovery::{Dns, Family, Wanted};
 pub use place::Place;

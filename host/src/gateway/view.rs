@@ -121,9 +121,10 @@ impl Views {
                         (before, now) => before.is_none() && now.is_none(),
                     }
             };
-            let on_thread = match known.remove(&config.name).filter(same) {
-                Some(known) => known.on_thread,
-                None => self.cluster(cluster, policy.clone()),
+            let on_thread = match known.remove(&config.name) {
+                Some(known) if same(&known) => known.on_thread,
+                Some(known) => Rc::new(self.cluster(cluster, policy.clone()).after(&known.on_thread)),
+                None => Rc::new(self.cluster(cluster, policy.clone())),
             };
             clusters.push(on_thread.clone());
             let known = KnownCluster { cluster: cluster.clone(), policy, on_thread };
@@ -132,13 +133,13 @@ impl Views {
         clusters
     }
 
-    fn cluster(&self, cluster: &Arc<Cluster>, policy: Option<Rc<dyn Plugin>>) -> Rc<ThreadCluster> {
+    fn cluster(&self, cluster: &Arc<Cluster>, policy: Option<Rc<dyn Plugin>>) -> ThreadCluster {
         let built_in = cluster.balancer(self.ahead());
         let policy: Box<dyn Policy> = match policy {
             Some(plugin) => Box::new(PluginPolicy::new(plugin, built_in, self.metrics.cluster(cluster.name()))),
             None => Box::new(built_in),
         };
-        Rc::new(ThreadCluster::new(cluster.clone(), policy, &self.pool))
+        ThreadCluster::new(cluster.clone(), policy, &self.pool)
     }
 
     fn chain(&self, route: &Route) -> Chain {

@@ -28,6 +28,7 @@ fn row(error: &Error) -> (StatusCode, &str) {
         Error::RequestCoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body's content coding isn't accepted here"),
         Error::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "a rate limit is used up"),
         Error::Connect => (StatusCode::NOT_IMPLEMENTED, "CONNECT isn't supported"),
+        Error::NoWebSocket => (StatusCode::NOT_IMPLEMENTED, "WebSockets aren't served here"),
         Error::Loop => (StatusCode::LOOP_DETECTED, "the request has been here before"),
         Error::Plugin { .. } => (StatusCode::SERVICE_UNAVAILABLE, "a policy of this service can't be applied now"),
         Error::NoEndpoint => (StatusCode::SERVICE_UNAVAILABLE, "the service has no place to go to"),

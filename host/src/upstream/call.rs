@@ -199,6 +199,8 @@ fn judge(cluster: &Cluster, index: usize, sent: &Tried) {
     let Some(member) = cluster.members().get(index) else { return };
     match sent {
         Ok(answer) => cluster.observe(member, !answer.status().is_server_error()),
+        // It wasn't even asked.
+        Err((Error::Overloaded, _)) => {}
         Err((error, _)) if error.fault() == Fault::Upstream => {
             member.endpoint.record_error(error);
             cluster.observe(member, false);

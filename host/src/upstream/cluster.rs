@@ -87,20 +87,27 @@ impl Cluster {
             model::Balance::Maglev(_) => Some(Table::maglev(&named)),
             _ => None,
         };
+        let limits = previous
+            .map(|previous| Arc::clone(&previous.limits))
+            .filter(|limits| limits.is(&config.limits))
+            .unwrap_or_else(|| Arc::new(Limits::new(&config.limits)));
         Self {
             name: Arc::clone(&config.name),
             host: config.host.clone(),
             timeouts: config.timeouts.clone(),
             proxy_protocol: config.proxy_protocol,
-            manner: Manner { tls, protocol: config.protocol, most_streams: config.max_concurrent_streams },
+            manner: Manner {
+                tls,
+                protocol: config.protocol,
+                most_streams: config.max_concurrent_streams,
+                keepalive: config.keepalive,
+                places: limits.connections.clone(),
+            },
             health_check: config.health_check.clone(),
             retries: config.retries.clone(),
             hedge: config.hedge.clone(),
             outlier_detection: config.outlier_detection.clone(),
-            limits: previous
-                .map(|previous| Arc::clone(&previous.limits))
-                .filter(|limits| limits.is(&config.limits))
-                .unwrap_or_else(|| Arc::new(Limits::new(&config.limits))),
+            limits,
             ejecting: AtomicBool::new(false),
             slow_start: config.slow_start,
             sticky: config.sticky.as_ref().map(|sticky| Sticky::new(sticky, &config.name, &named)),

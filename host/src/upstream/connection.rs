@@ -13,6 +13,7 @@ use http_body::Frame;
 use super::clock::{Clock, Cut};
 use super::connect::connect;
 use super::http1::Head;
+use super::places::Place;
 use super::pool::EndpointPool;
 use super::receiving::{ReceiveError, Receiving};
 use super::sending::{SendError, Sending};
@@ -31,6 +32,8 @@ pub(super) struct Connection {
     clock: Clock,
     idle_since: Instant,
     pool: Weak<EndpointPool>,
+    /// Last, so that others come in when it is closed.
+    place: Option<Place>,
 }
 
 /// Why there was no answer.
@@ -49,13 +52,13 @@ impl Connection {
     ///
     /// # Errors
     /// [`Error::ConnectFailed`], [`Error::ConnectTimeout`] or [`Error::Tls`].
-    pub async fn open(timeouts: &Timeouts, pool: &Rc<EndpointPool>) -> Result<Box<Self>, Error> {
+    pub async fn open(timeouts: &Timeouts, pool: &Rc<EndpointPool>, place: Option<Place>) -> Result<Box<Self>, Error> {
         let tls = pool.tls().map(Tls::for_http1);
-        Ok(Self::over(connect(pool.address(), b"", tls, timeouts.connect).await?, pool))
+        Ok(Self::over(connect(pool.address(), b"", tls, timeouts.connect).await?, pool, place))
     }
 
     /// Begin on an open connection.
-    pub fn over(transport: Transport, pool: &Rc<EndpointPool>) -> Box<Self> {
+    pub fn over(transport: Transport, pool: &Rc<EndpointPool>, place: Option<Place>) -> Box<Self> {
         let now = Instant::now();
         Box::new(Self {
             io: Io::new(transport, Rc::default()),
@@ -64,6 +67,7 @@ impl Connection {
             clock: Clock::new(now),
             idle_since: now,
             pool: Rc::downgrade(pool),
+            place,
         })
     }
 
@@ -175,7 +179,7 @@ impl Connection {
     /// It speaks another protocol from now on.
     pub fn switched(mut self: Box<Self>, idle: Duration, in_flight: InFlight) -> Switched {
         let first = self.receiving.take_rest();
-        Switched { io: self.io, first, idle, life: vec![Box::new(in_flight)] }
+        Switched { io: self.io, first, idle, life: vec![Box::new((in_flight, self.place))] }
     }
 
     /// Since when it is in a pool.

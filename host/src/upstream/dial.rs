@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::cluster::Member;
 use super::connect::connect;
-use super::limit::Room;
+use super::places::Place;
 use super::send::{MAX_ENDPOINTS, ThreadCluster};
 use super::stream::InFlight;
 use crate::balance::PickContext;
@@ -17,7 +17,7 @@ use crate::proxy_protocol::{self, Header};
 pub struct Dialed {
     pub stream: Transport,
     _in_flight: InFlight,
-    _room: Option<Room>,
+    _place: Option<Place>,
 }
 
 impl ThreadCluster {
@@ -27,8 +27,10 @@ impl ThreadCluster {
     /// # Errors
     /// There is no endpoint, there are too many streams, or none of those tried could be reached in time.
     pub async fn dial(&self, source: SocketAddr, destination: SocketAddr) -> Result<Dialed, Error> {
-        let room = match &self.cluster().limits().connections {
-            Some(gate) => Some(gate.enter().await.inspect_err(|_| self.cluster().metrics().overflow("connections"))?),
+        let place = match &self.cluster().limits().connections {
+            Some(places) => {
+                Some(places.enter().await.inspect_err(|_| self.cluster().metrics().overflow("connections"))?)
+            }
             None => None,
         };
         let mut tried = Vec::new();
@@ -50,7 +52,7 @@ impl ThreadCluster {
                     member.endpoint.succeeded(start.elapsed());
                     self.cluster().metrics().record("ok", start.elapsed());
                     self.cluster().observe(member, true);
-                    return Ok(Dialed { stream, _in_flight: in_flight, _room: room });
+                    return Ok(Dialed { stream, _in_flight: in_flight, _place: place });
                 }
                 Err(error) => {
                     member.endpoint.record_error(&error);

@@ -45,7 +45,7 @@ impl Settings {
         let (own, greeting) = (&self.greeting, &other.greeting);
         (&self.check, self.slow_start) == (&other.check, other.slow_start)
             && (&own.host, own.proxy_protocol) == (&greeting.host, greeting.proxy_protocol)
-            && own.manner.key() == greeting.manner.key()
+            && own.manner.likeness() == greeting.manner.likeness()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Circuit breakers: so many requests, byte streams and retries at once for a cluster, over all threads. Who finds no
+//! Circuit breakers: so many requests, connections and retries at once for a cluster, over all threads. Who finds no
 //! room waits a little, and some may; the others are turned away at once, before a slow service drags everybody down.
 
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::places::Places;
 use crate::config::model::ClusterLimits;
 use crate::error::Error;
 
@@ -18,7 +19,7 @@ pub(super) type Room = OwnedSemaphorePermit;
 pub(super) struct Limits {
     config: ClusterLimits,
     pub requests: Option<Gate>,
-    pub connections: Option<Gate>,
+    pub connections: Option<Arc<Places>>,
     retries: Option<Arc<Semaphore>>,
 }
 
@@ -40,7 +41,7 @@ impl Limits {
         };
         Self {
             requests: gate(config.requests),
-            connections: gate(config.connections),
+            connections: config.connections.map(|most| Arc::new(Places::new(most, config.pending, config.wait))),
             retries: room(config.retries),
             config: config.clone(),
         }

@@ -14,9 +14,11 @@ use tokio::time::Sleep;
 
 use super::connection::Connection;
 use super::http2::Sessions;
+use super::places::{Keeper, Places};
 use super::receiving::Scratch;
+use super::sharing::Wanting;
 use super::tls::Tls;
-use crate::config::model::{Address, ClusterProtocol};
+use crate::config::model::{Address, ClusterProtocol, Keepalive};
 
 /// How long a connection may stay unused. Shorter than what servers usually allow, so that we rather
 /// than they close it.
@@ -38,18 +40,29 @@ pub(super) struct Manner {
     pub protocol: ClusterProtocol,
     /// Requests at once on one connection of HTTP/2.
     pub most_streams: u32,
+    pub keepalive: Keepalive,
+    /// How many there may be.
+    pub places: Option<Arc<Places>>,
 }
 
+/// What is the same for connections that are alike.
+pub(super) type Likeness = (usize, ClusterProtocol, u32, Keepalive);
+
 impl Manner {
-    /// The same for those that are alike: of TLS it has the place in memory, where no other can be as long as somebody
-    /// holds on to it.
-    pub fn key(&self) -> (usize, ClusterProtocol, u32) {
-        (self.tls.as_ref().map_or(0, |tls| Arc::as_ptr(tls).addr()), self.protocol, self.most_streams)
+    /// Of TLS it has the place in memory, where no other can be as long as somebody holds on to it.
+    pub fn likeness(&self) -> Likeness {
+        let tls = self.tls.as_ref().map_or(0, |tls| Arc::as_ptr(tls).addr());
+        (tls, self.protocol, self.most_streams, self.keepalive)
+    }
+
+    /// The same for those who may share connections: they count against the same limit too.
+    fn key(&self) -> (Likeness, usize) {
+        (self.likeness(), self.places.as_ref().map_or(0, |places| Arc::as_ptr(places).addr()))
     }
 }
 
-/// An address, and what connections to it are like; a pool holds on to its own TLS.
-type Key = (Address, (usize, ClusterProtocol, u32));
+/// An address, and what connections to it are like; a pool holds on to what is named by its place in memory.
+type Key = (Address, (Likeness, usize));
 
 /// Idle connections to one address. They close when the last cluster that uses it is gone.
 pub(super) struct EndpointPool {
@@ -60,6 +73,10 @@ pub(super) struct EndpointPool {
     /// The one used last at the end.
     #[expect(clippy::vec_box, reason = "they come in boxes and leave in them")]
     idle: RefCell<Vec<Box<Connection>>>,
+    /// What it has to do with others if there is a limit.
+    pub(super) keeper: Option<Keeper>,
+    /// Who waits for one of its connections.
+    pub(super) wanting: Wanting,
     scratch: Rc<Scratch>,
     /// Wakes the watching task, once there is one.
     watcher: RefCell<Option<Waker>>,
@@ -84,6 +101,8 @@ impl Pool {
             manner: manner.clone(),
             sessions: Sessions::default(),
             idle: RefCell::default(),
+            keeper: manner.places.as_ref().map(Keeper::new),
+            wanting: Wanting::default(),
             scratch: Rc::clone(&self.scratch),
             watcher: RefCell::default(),
             armed: Cell::new(false),
@@ -110,6 +129,10 @@ impl EndpointPool {
         self.manner.most_streams
     }
 
+    pub fn keepalive(&self) -> Keepalive {
+        self.manner.keepalive
+    }
+
     pub fn sessions(&self) -> &Sessions {
         &self.sessions
     }
@@ -131,7 +154,17 @@ impl EndpointPool {
     }
 
     /// Keep a connection for the next one who needs it.
-    pub fn put(self: &Rc<Self>, mut connection: Box<Connection>) {
+    pub fn put(self: &Rc<Self>, connection: Box<Connection>) {
+        if self.keeper.is_none() {
+            return self.keep(connection);
+        }
+        if let Some(connection) = self.pass_on(connection) {
+            self.keep(connection);
+            self.tell_idle();
+        }
+    }
+
+    fn keep(self: &Rc<Self>, mut connection: Box<Connection>) {
         if self.idle.borrow().len() >= MAX_IDLE {
             return;
         }
@@ -139,9 +172,7 @@ impl EndpointPool {
         let Some(watcher) = &*watcher else {
             // It will look at the connection when it starts.
             self.idle.borrow_mut().push(connection);
-            if !self.armed.replace(true) {
-                tokio::task::spawn_local(Watch { pool: Rc::downgrade(self), timer: None });
-            }
+            self.begin_to_watch();
             return;
         };
         // Whatever ends the connection from now on wakes the watcher, which had no turn for it yet.
@@ -151,6 +182,35 @@ impl EndpointPool {
                 watcher.wake_by_ref();
             }
         }
+    }
+
+    /// Start the task that watches, unless it runs.
+    pub(super) fn begin_to_watch(self: &Rc<Self>) {
+        if !self.armed.replace(true) {
+            tokio::task::spawn_local(Watch { pool: Rc::downgrade(self), timer: None });
+        }
+    }
+
+    pub(super) fn is_watched(&self) -> bool {
+        self.watcher.borrow().is_some()
+    }
+
+    /// Have the task look at once.
+    pub(super) fn wake_watcher(&self) {
+        if let Some(watcher) = &*self.watcher.borrow() {
+            watcher.wake_by_ref();
+        }
+    }
+
+    /// The connection that has been idle for longest.
+    pub(super) fn oldest(&self) -> Option<Box<Connection>> {
+        let mut idle = self.idle.borrow_mut();
+        if idle.is_empty() { None } else { Some(idle.remove(0)) }
+    }
+
+    /// Idle connections that nobody shares.
+    pub fn len(&self) -> usize {
+        self.idle.borrow().len()
     }
 
     /// Close what has ended, what speaks out of turn, and what nobody used for too long. The moment when the
@@ -165,11 +225,6 @@ impl EndpointPool {
         let first = kept.first().map(|connection| connection.idle_since() + IDLE_TIMEOUT);
         self.idle.replace(kept);
         first
-    }
-
-    #[cfg(test)]
-    pub fn len(&self) -> usize {
-        self.idle.borrow().len()
     }
 }
 
@@ -194,6 +249,7 @@ impl Future for Watch {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(pool) = self.pool.upgrade() else { return Poll::Ready(()) };
         pool.watcher.replace(Some(cx.waker().clone()));
+        pool.give_way(cx.waker());
         let mut next = pool.sweep(cx);
         // The timer rings when the first of those that are idle now will have been so for too long; it is
         // set again only then.

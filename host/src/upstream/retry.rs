@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use http::{Method, Request};
+use http::{Method, Request, header};
 
 use crate::body::{Body, BodyError};
 use crate::config::model::{Hedge, Retries};
@@ -30,11 +30,13 @@ pub(super) struct Budget {
     at: Cell<Option<Instant>>,
 }
 
-impl Budget {
-    pub fn new() -> Self {
+impl Default for Budget {
+    fn default() -> Self {
         Self { saved: Cell::new(10 * ONE), at: Cell::new(None) }
     }
+}
 
+impl Budget {
     /// A request, of which `percent` may be retried.
     pub fn deposit(&self, percent: u32) {
         self.saved.set((self.saved.get() + u64::from(percent)).min(MOST));
@@ -81,10 +83,11 @@ pub(super) async fn keep_body(
     Ok(Request::from_parts(head, body))
 }
 
-/// A copy for the next try, if there may be one.
+/// A copy for the next try, if there may be one. What asks for another protocol is sent once: it isn't known what became
+/// of it.
 pub(super) fn copy(request: &Request<Body>, methods: &[Method]) -> Option<Request<Body>> {
     let body = match request.body() {
-        _ if !methods.contains(request.method()) => return None,
+        _ if !methods.contains(request.method()) || request.headers().contains_key(header::UPGRADE) => return None,
         Body::Empty => Body::Empty,
         Body::Full(bytes) => Body::Full(bytes.clone()),
         Body::Stream(_) | Body::Switched(_) => return None,
@@ -120,7 +123,7 @@ mod tests {
 
     #[test]
     fn retries_are_a_share_of_the_requests_and_a_few_besides() {
-        let (budget, start) = (Budget::new(), Instant::now());
+        let (budget, start) = (Budget::default(), Instant::now());
         let spend = |now| std::iter::from_fn(|| budget.withdraw(now).then_some(())).count();
         assert_eq!(spend(start), 10, "to begin with");
         (0..100).for_each(|_| budget.deposit(20));
@@ -146,5 +149,9 @@ mod tests {
         assert!(copy(&request(Method::PUT, Body::Full("x".into())), &methods).is_some());
         assert!(copy(&request(Method::POST, Body::Empty), &methods).is_none());
         assert!(copy(&request(Method::POST, Body::Empty), &[Method::POST]).is_some());
+        let mut handshake = request(Method::GET, Body::Empty);
+        assert!(copy(&handshake, &methods).is_some());
+        handshake.headers_mut().insert("upgrade", http::HeaderValue::from_static("websocket"));
+        assert!(copy(&handshake, &methods).is_none());
     }
 }

@@ -14,6 +14,7 @@ use super::connection::{Connection, Failure};
 use super::http2::{Channel, Stream};
 use super::pool::{EndpointPool, Pool};
 use super::retry::Budget;
+use super::sharing::Entry;
 use super::stream::{Download, InFlight};
 use crate::balance::{IdentityView, PickContext, Policy, RequestView, View, cookie_value};
 use crate::body::Body;
@@ -29,7 +30,7 @@ pub(super) const MAX_ENDPOINTS: u32 = 3;
 pub struct ThreadCluster {
     cluster: std::sync::Arc<Cluster>,
     pub(super) policy: Box<dyn Policy>,
-    pub(super) budget: Budget,
+    pub(super) budget: Rc<Budget>,
     /// By index of the endpoint.
     pools: Vec<Rc<EndpointPool>>,
 }
@@ -76,7 +77,14 @@ impl ThreadCluster {
     pub fn new(cluster: std::sync::Arc<Cluster>, policy: Box<dyn Policy>, pool: &Pool) -> Self {
         let manner = cluster.manner();
         let pools = cluster.members().iter().map(|member| pool.endpoint(member.endpoint.address(), manner)).collect();
-        Self { cluster, policy, budget: Budget::new(), pools }
+        Self { cluster, policy, budget: Rc::default(), pools }
+    }
+
+    /// With the same budget for retries as `before`, which it replaces.
+    #[must_use]
+    pub fn after(mut self, before: &Self) -> Self {
+        self.budget = Rc::clone(&before.budget);
+        self
     }
 
     #[cfg(test)]
@@ -113,31 +121,45 @@ impl ThreadCluster {
         let in_flight = InFlight::new(&member.endpoint);
         let protocol = pool.protocol();
         // Only HTTP/1.1 can be left for something else.
-        let switches = protocol == ClusterProtocol::Auto && request.headers().contains_key(header::UPGRADE);
+        let asks_for_upgrade = request.headers().contains_key(header::UPGRADE);
+        if asks_for_upgrade && protocol == ClusterProtocol::Http2 {
+            return Err((Error::NoWebSocket, None));
+        }
+        let switches = protocol == ClusterProtocol::Auto && asks_for_upgrade;
         if protocol != ClusterProtocol::Http1 && !switches {
             // Apart, so that others don't pay for it.
             return Box::pin(self.send_on_channel(member, pool, request, in_flight)).await;
         }
-        let start = Instant::now();
-        if let Some(connection) = pool.take() {
+        // What leaves the pool for ever, and may not be sent twice, has a connection of its own.
+        let mut fresh = switches || protocol == ClusterProtocol::Http1 && asks_for_upgrade;
+        loop {
+            let mut start = Instant::now();
+            let entry = match (!fresh).then(|| pool.take()).flatten() {
+                Some(connection) => Ok(Entry::Used(connection)),
+                None => pool.enter(fresh).await,
+            };
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => return Err((self.failed(member, start, error), None)),
+            };
+            let (connection, used) = match entry {
+                Entry::Used(connection) => (connection, true),
+                Entry::New(place) => {
+                    start = Instant::now();
+                    match Connection::open(self.cluster.timeouts(), pool, place).await {
+                        Ok(connection) => (connection, false),
+                        Err(error) => return Err((self.failed(member, start, error), Some(request))),
+                    }
+                }
+            };
             match self.exchange(connection, &mut request, start).await {
                 Ok((head, connection)) => return Ok(self.answer(member, start, head, connection, in_flight)),
                 // The connection was stale, most likely.
-                Err(failure) if failure.may_repeat(&request) => {}
-                Err(Failure { error, .. }) => return Err((self.failed(member, start, error), None)),
-            }
-        }
-        let start = Instant::now();
-        let opened = Connection::open(self.cluster.timeouts(), pool).await;
-        let connection = match opened {
-            Ok(connection) => connection,
-            Err(error) => return Err((self.failed(member, start, error), Some(request))),
-        };
-        match self.exchange(connection, &mut request, start).await {
-            Ok((head, connection)) => Ok(self.answer(member, start, head, connection, in_flight)),
-            Err(failure) => {
-                let untouched = failure.unsent && failure.restored && failure.error == Error::Reset;
-                Err((self.failed(member, start, failure.error), untouched.then_some(request)))
+                Err(failure) if used && failure.may_repeat(&request) => fresh = true,
+                Err(failure) => {
+                    let untouched = failure.is_untouched();
+                    return Err((self.failed(member, start, failure.error), untouched.then_some(request)));
+                }
             }
         }
     }
@@ -183,6 +205,7 @@ impl ThreadCluster {
             let session = avoid.as_ref().and_then(Option::as_ref);
             let (channel, reused) = match pool.channel(timeouts.connect, session, !again).await {
                 Ok(channel) => channel,
+                Err(Error::Overloaded) => return Err((self.failed(member, start, Error::Overloaded), None)),
                 Err(error) => return Err((self.failed(member, start, error), Some(request))),
             };
             let (session, outcome) = match channel {
@@ -199,7 +222,7 @@ impl ThreadCluster {
                 // The connection was on its way out, most likely; or the endpoint has no room on it.
                 Err(failure) if again && reused && failure.may_repeat(&request) => avoid = Some(session),
                 Err(failure) => {
-                    let untouched = failure.unsent && failure.restored && failure.error == Error::Reset;
+                    let untouched = failure.is_untouched();
                     return Err((self.failed(member, start, failure.error), untouched.then_some(request)));
                 }
             }
@@ -229,7 +252,9 @@ impl ThreadCluster {
 
     /// Count a failure where it belongs.
     pub(super) fn failed(&self, member: &Member, start: Instant, error: Error) -> Error {
-        if error.fault() == Fault::Upstream {
+        if error == Error::Overloaded {
+            self.cluster.metrics().overflow("connections");
+        } else if error.fault() == Fault::Upstream {
             member.endpoint.failed();
             self.cluster.metrics().record(outcome(&error), start.elapsed());
         }
@@ -238,6 +263,11 @@ impl ThreadCluster {
 }
 
 impl Failure {
+    /// Whether another endpoint may have the request, whatever it is: this one has none of it.
+    fn is_untouched(&self) -> bool {
+        self.unsent && self.restored && self.error == Error::Reset
+    }
+
     /// Whether a request that failed on a reused connection may be sent once more: if nothing of it went out,
     /// or if nothing came back and repeating it does no harm (RFC 9110, section 9.2.2). It needs its whole body.
     fn may_repeat(&self, request: &Request<Body>) -> bool {

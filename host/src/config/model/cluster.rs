@@ -43,6 +43,7 @@ pub struct Cluster {
     pub protocol: ClusterProtocol,
     /// Requests at once on one connection of HTTP/2.
     pub max_concurrent_streams: u32,
+    pub keepalive: Keepalive,
 }
 
 impl Default for Cluster {
@@ -69,7 +70,23 @@ impl Default for Cluster {
             tls: None,
             protocol: ClusterProtocol::default(),
             max_concurrent_streams: 100,
+            keepalive: Keepalive::default(),
         }
+    }
+}
+
+/// `keepalive = { … }` of a cluster: how it is found out that an endpoint has gone without a word, over HTTP/2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Keepalive {
+    /// Requests wait, and nothing has come for so long: it is asked for a sign of life. Default 10 s.
+    pub interval: Duration,
+    /// How long that may take. Default 5 s.
+    pub timeout: Duration,
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(10), timeout: Duration::from_secs(5) }
     }
 }
 
@@ -274,7 +291,7 @@ impl Default for OutlierDetection {
 pub struct ClusterLimits {
     /// Requests on their way at once.
     pub requests: Option<u32>,
-    /// Byte streams open at once.
+    /// Connections open at once, for requests and for byte streams.
     pub connections: Option<u32>,
     /// Retries on their way at once.
     pub retries: Option<u32>,

@@ -19,6 +19,10 @@ pub(super) fn cluster() -> Value {
         ("attempt", duration("One try, to the head of the answer")),
         ("request", duration("The whole request with its retries, to the end of the answer")),
     ];
+    let keepalive = [
+        ("interval", duration("Without a word, until the endpoint is asked for a sign of life")),
+        ("timeout", duration("For its answer")),
+    ];
     let own = [
         ("name", name()),
         ("balance", balance()),
@@ -39,6 +43,7 @@ pub(super) fn cluster() -> Value {
         ("tls", cluster_tls()),
         ("protocol", choice(&["http1", "http2", "auto"])),
         ("max_concurrent_streams", number("Requests at once on one connection of HTTP/2")),
+        ("keepalive", table(&[], &keepalive)),
     ];
     table(&["name"], &own)
 }

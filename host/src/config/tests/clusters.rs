@@ -286,11 +286,15 @@ fn what_is_spoken_to_endpoints() {
     assert_eq!(with("").unwrap().protocol, ClusterProtocol::Http1);
     let shared = with("protocol = \"http2\"\nmax_concurrent_streams = 7").unwrap();
     assert_eq!((shared.protocol, shared.max_concurrent_streams), (ClusterProtocol::Http2, 7));
+    let kept = with("protocol = \"http2\"\nkeepalive = { interval = \"2s\", timeout = \"1s\" }").unwrap().keepalive;
+    assert_eq!((kept.interval.as_secs(), kept.timeout.as_secs()), (2, 1));
     let auto = with("protocol = \"auto\"\ntls = {}").unwrap();
     assert_eq!((auto.protocol, auto.tls.unwrap().protocol), (ClusterProtocol::Auto, ClusterProtocol::Auto));
     for (rest, wanted) in [
         ("protocol = \"auto\"", "protocol: there is nothing to choose by without TLS; write"),
         ("max_concurrent_streams = 7", "max_concurrent_streams: means nothing with HTTP/1.1"),
+        ("keepalive = {}", "keepalive: means nothing with HTTP/1.1"),
+        ("protocol = \"http2\"\nkeepalive = { interval = \"0s\" }", "keepalive.interval"),
         ("protocol = \"http2\"\nmax_concurrent_streams = 0", "expected a whole number from 1 to 10000"),
     ] {
         let found = with(rest).unwrap_err().join("\n");

@@ -8,7 +8,7 @@ use super::balance::{self, Balance};
 use super::{Head, cluster_tls, endpoints, health, keys, resilience};
 use crate::config::entry::Entry;
 use crate::config::files::Surroundings;
-use crate::config::model::{self, ClusterProtocol, Endpoint, Timeouts, Wanted};
+use crate::config::model::{self, ClusterProtocol, Endpoint, Keepalive, Timeouts, Wanted};
 use crate::config::problem::{At, Fault};
 use crate::config::{network, values};
 use crate::proxy_protocol::Version;
@@ -90,6 +90,7 @@ fn read_settled(entry: &Entry<'_>, surroundings: &Surroundings<'_>) -> model::Cl
         max_concurrent_streams: entry
             .read("max_concurrent_streams", values::count(1, 10_000))
             .map_or(model::Cluster::default().max_concurrent_streams, |most| most.value),
+        keepalive: read_keepalive(entry),
         ..model::Cluster::default()
     }
 }
@@ -107,11 +108,23 @@ fn read_protocol(entry: &Entry<'_>) -> ClusterProtocol {
         entry.report(&auto.place, "protocol", fault);
     }
     let value = protocol.map(|protocol| protocol.value).unwrap_or_default();
-    if let Some(node) = entry.node("max_concurrent_streams").filter(|_| value == ClusterProtocol::Http1) {
-        let fault = Fault::new("means nothing with HTTP/1.1", "remove it, or add protocol = \"http2\"");
-        entry.report(&node.place(), "max_concurrent_streams", fault);
+    for key in ["max_concurrent_streams", "keepalive"] {
+        if let Some(node) = entry.node(key).filter(|_| value == ClusterProtocol::Http1) {
+            let fault = Fault::new("means nothing with HTTP/1.1", "remove it, or add protocol = \"http2\"");
+            entry.report(&node.place(), key, fault);
+        }
     }
     value
+}
+
+fn read_keepalive(entry: &Entry<'_>) -> Keepalive {
+    let default = Keepalive::default();
+    let Some(table) = entry.table("keepalive", "keepalive = { interval = \"10s\" }") else { return default };
+    let table = table.allow(&keys::KEEPALIVE);
+    let read = |key, default| {
+        table.read(key, values::duration(100 * MILLISECOND, HOUR)).map_or(default, |time: At<Duration>| time.value)
+    };
+    Keepalive { interval: read("interval", default.interval), timeout: read("timeout", default.timeout) }
 }
 
 fn read_timeouts(entry: &Entry<'_>) -> Timeouts {

@@ -83,8 +83,11 @@ tables! {
     CLUSTER {
         "name", "balance", "sticky", "panic_threshold", "prefer_zone", "slow_start", "endpoints", "discovery",
         "health_check", "host", "timeouts", "retries", "hedge", "outlier_detection", "limits", "proxy_protocol", "tls",
-        "protocol", "max_concurrent_streams",
+        "protocol", "max_concurrent_streams", "keepalive",
     } later {}
+
+    /// `keepalive` of a cluster
+    KEEPALIVE { "interval", "timeout" } later {}
 
     /// `tls` of a cluster
     CLUSTER_TLS { "ca", "verify", "certificate", "key", "server_name", "min_version" } later {}

@@ -1,12 +1,14 @@
 //! HTTP/2 as a client speaks it (RFC 9113). Many exchanges share a connection, which a task of its own drives; each
 //! exchange drives its own stream. A stream that is given up is reset, and its connection goes on.
 
+mod driver;
 mod head;
 mod session;
 mod sessions;
 mod stream;
 mod upload;
 
+pub(super) use session::Session;
 pub(super) use sessions::{Channel, Sessions};
 pub(super) use stream::Stream;
 

@@ -1,22 +1,22 @@
-//! One connection that many exchanges share, and the task that drives it.
+//! One connection that many exchanges share, as they see it.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
-use h2::client::{Connection, ResponseFuture, SendRequest};
-use h2::{Ping, SendStream};
+use h2::SendStream;
+use h2::client::{ResponseFuture, SendRequest};
 use http::Request;
-use tokio::time::Sleep;
 
+use super::driver::Driver;
 use super::{MAX_HEAD, SEND_BUFFER, STREAM_WINDOW};
+use crate::config::model::Keepalive;
 use crate::error::Error;
 use crate::io::Transport;
-use crate::upstream::pool::{EndpointPool, IDLE_TIMEOUT};
+use crate::upstream::places::Place;
+use crate::upstream::pool::EndpointPool;
 
 /// A connection. It ends when nobody has it any more and its streams have ended.
 pub(in crate::upstream) struct Session {
@@ -26,6 +26,13 @@ pub(in crate::upstream) struct Session {
     /// Streams at once.
     most: u32,
     idle_since: Cell<Instant>,
+    /// Something of an answer has come since this was last looked at.
+    heard: Cell<bool>,
+    /// A stream begins after a silence, in which the endpoint may have gone without a word.
+    in_doubt: Cell<bool>,
+    /// Wakes the task.
+    driver: RefCell<Option<Waker>>,
+    keepalive: Keepalive,
     /// Why it broke, until that is told.
     broken: RefCell<Option<Error>>,
     pool: Weak<EndpointPool>,
@@ -37,7 +44,8 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Malformed`]: it speaks something else.
-    pub async fn start(transport: Transport, most: u32, pool: &Rc<EndpointPool>) -> Result<Rc<Self>, Error> {
+    pub async fn start(transport: Transport, pool: &Rc<EndpointPool>, place: Option<Place>) -> Result<Rc<Self>, Error> {
+        let most = pool.most_streams();
         let handshake = h2::client::Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
@@ -46,24 +54,26 @@ impl Session {
             .max_header_list_size(MAX_HEAD)
             .handshake(transport)
             .await;
-        let (sender, mut connection) = handshake.map_err(|error| failure(&error))?;
-        let ping = connection.ping_pong();
+        let (sender, connection) = handshake.map_err(|error| failure(&error))?;
         let session = Rc::new(Self {
             sender: RefCell::new(Some(sender)),
             leases: Cell::new(0),
             most,
             idle_since: Cell::new(Instant::now()),
+            heard: Cell::new(false),
+            in_doubt: Cell::new(false),
+            driver: RefCell::default(),
+            keepalive: pool.keepalive(),
             broken: RefCell::default(),
             pool: Rc::downgrade(pool),
         });
-        let timer = Box::pin(tokio::time::sleep(IDLE_TIMEOUT));
-        tokio::task::spawn_local(Driver { connection: Box::pin(connection), session: Rc::downgrade(&session), timer });
-        if let Some(mut ping) = ping
-            && ping.ping(Ping::opaque()).await.is_err()
-        {
-            return Err(session.broken.take().unwrap_or(Error::Reset));
+        // Who waits elsewhere needs it more than those who have one already.
+        let place = place.map(|place| pool.keeper.iter().fold(place, Place::for_others_than));
+        let greeted = Driver::start(connection, &session, place);
+        match greeted.await {
+            Ok(()) => Ok(session),
+            Err(_) => Err(session.broken.take().unwrap_or(Error::Reset)),
         }
-        Ok(session)
     }
 
     /// Room for one stream, if there is some.
@@ -78,9 +88,56 @@ impl Session {
         let most = sender.as_ref().map_or(0, SendRequest::current_max_send_streams);
         let fits = u32::try_from(most).unwrap_or(u32::MAX).min(self.most) > self.leases.get();
         (ready.is_ready() && fits).then(|| {
+            if self.is_idle() && self.idle_since.get().elapsed() > self.keepalive.interval {
+                self.in_doubt.set(true);
+                self.wake();
+            }
             self.leases.set(self.leases.get() + 1);
             Lease(Rc::clone(self))
         })
+    }
+
+    /// Something has come that isn't an answer to a ping.
+    pub fn hear(&self) {
+        self.heard.set(true);
+    }
+
+    /// Whether anything was heard since the last time.
+    pub(super) fn was_heard(&self) -> bool {
+        self.heard.take()
+    }
+
+    /// Whether a sign of life is wanted at once.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.in_doubt.take()
+    }
+
+    pub(super) fn keepalive(&self) -> Keepalive {
+        self.keepalive
+    }
+
+    pub(super) fn driven_by(&self, waker: &Waker) {
+        let mut driver = self.driver.borrow_mut();
+        if !driver.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *driver = Some(waker.clone());
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(driver) = &*self.driver.borrow() {
+            driver.wake_by_ref();
+        }
+    }
+
+    /// It has ended, for that reason.
+    pub(super) fn end(&self, reason: Option<Error>) {
+        self.broken.replace(reason);
+        self.retire();
+    }
+
+    /// Whether it has no streams.
+    pub fn is_idle(&self) -> bool {
+        self.leases.get() == 0
     }
 
     /// Send nothing new on it.
@@ -95,8 +152,8 @@ impl Session {
     }
 
     /// Since when it has no streams; none if it has some.
-    fn idle_since(&self) -> Option<Instant> {
-        (self.leases.get() == 0).then(|| self.idle_since.get())
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        self.is_idle().then(|| self.idle_since.get())
     }
 }
 
@@ -104,7 +161,7 @@ impl Session {
 const MOST_WINDOW: u32 = 64 << 20;
 
 /// Why a connection ended.
-fn failure(error: &h2::Error) -> Error {
+pub(super) fn failure(error: &h2::Error) -> Error {
     match error.get_io().map(crate::upstream::tls::fault) {
         Some(Some(fault)) => Error::Tls(fault),
         Some(None) => Error::Reset,
@@ -138,40 +195,7 @@ impl Drop for Lease {
         self.0.idle_since.set(Instant::now());
         if let Some(pool) = self.0.pool.upgrade() {
             pool.sessions().serve();
+            pool.stream_over(&self.0);
         }
-    }
-}
-
-/// The task.
-struct Driver {
-    connection: Pin<Box<Connection<Transport, Bytes>>>,
-    session: Weak<Session>,
-    timer: Pin<Box<Sleep>>,
-}
-
-impl Future for Driver {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        if let Poll::Ready(ended) = this.connection.as_mut().poll(cx) {
-            if let Some(session) = this.session.upgrade() {
-                session.broken.replace(ended.err().as_ref().map(failure));
-                session.retire();
-            }
-            return Poll::Ready(());
-        }
-        while this.timer.as_mut().poll(cx).is_ready() {
-            let Some(session) = this.session.upgrade() else { return Poll::Pending };
-            let since = session.idle_since().unwrap_or_else(Instant::now);
-            if since.elapsed() >= IDLE_TIMEOUT {
-                session.retire();
-                // That may be the end of it.
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            this.timer.as_mut().reset((since + IDLE_TIMEOUT).into());
-        }
-        Poll::Pending
     }
 }

@@ -14,7 +14,9 @@ use crate::config::model::ClusterProtocol;
 use crate::error::{Error, TlsFault};
 use crate::upstream::connect::connect;
 use crate::upstream::connection::Connection;
+use crate::upstream::places::Place;
 use crate::upstream::pool::EndpointPool;
+use crate::upstream::sharing::Entry;
 
 /// What an exchange goes over.
 pub(in crate::upstream) enum Channel {
@@ -37,6 +39,7 @@ struct Waiting {
     sender: oneshot::Sender<Outcome>,
     /// The one that has failed him.
     avoid: Option<Rc<Session>>,
+    since: Instant,
 }
 
 /// What comes of waiting.
@@ -63,6 +66,29 @@ impl Sessions {
             .find_map(|session| session.lease());
         open.retain(|session| !session.is_retired());
         lease
+    }
+
+    /// Those that have no streams.
+    pub fn idle(&self) -> usize {
+        self.open.borrow().iter().filter(|session| session.is_idle() && !session.is_retired()).count()
+    }
+
+    /// Close those that have no streams.
+    pub fn retire_idle(&self) {
+        // Apart, so that nothing is dropped while the cell is borrowed.
+        let mut open = self.open.take();
+        open.retain(|session| {
+            if session.is_idle() {
+                session.retire();
+            }
+            !session.is_retired()
+        });
+        self.open.replace(open);
+    }
+
+    /// Whether anybody waits for one.
+    fn is_wanted(&self) -> bool {
+        self.waiting.borrow().iter().any(|waiting| !waiting.sender.is_closed())
     }
 
     /// Hand room that there is to those who wait.
@@ -116,7 +142,11 @@ impl EndpointPool {
                 if let Some(connection) = (!fresh).then(|| self.take()).flatten() {
                     return Ok((Channel::Http1(connection), true));
                 }
-                match open(self, limit).await? {
+                let place = match self.enter(fresh).await? {
+                    Entry::Used(connection) => return Ok((Channel::Http1(connection), true)),
+                    Entry::New(place) => place,
+                };
+                match open(self, limit, place).await? {
                     Opened::Http1(connection) => return Ok((Channel::Http1(connection), false)),
                     Opened::Http2(session) => sessions.keep(session),
                 }
@@ -128,7 +158,10 @@ impl EndpointPool {
             let waiting = {
                 let mut waiting = sessions.waiting.borrow_mut();
                 waiting.retain(|waiting| !waiting.sender.is_closed());
-                waiting.push_back(Waiting { sender, avoid: avoid.cloned() });
+                if self.keeper.as_ref().is_some_and(|keeper| waiting.len() >= keeper.pending()) {
+                    return Err(Error::Overloaded);
+                }
+                waiting.push_back(Waiting { sender, avoid: avoid.cloned(), since: Instant::now() });
                 waiting.len()
             };
             self.open_for(waiting, limit);
@@ -151,12 +184,24 @@ impl EndpointPool {
         sessions.opening.set(sessions.opening.get() + 1);
         let pool = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            let opened = open(&pool, limit).await;
+            let begun = Instant::now();
+            let opened = match pool.enter(true).await {
+                // Room on those that there are may have been enough.
+                Ok(_) if !pool.sessions().is_wanted() => None,
+                Ok(Entry::New(place)) => Some(open(&pool, limit, place).await),
+                Ok(Entry::Used(connection)) => Some(Ok(Opened::Http1(connection))),
+                Err(error) => Some(Err(error)),
+            };
             let sessions = pool.sessions();
             sessions.opening.set(sessions.opening.get() - 1);
             match opened {
-                Ok(opened) => pool.serve_with(opened, limit),
-                Err(error) => sessions.fail(&error),
+                None => {}
+                Some(Ok(opened)) => pool.serve_with(opened, limit),
+                Some(Err(Error::Overloaded)) => {
+                    let left = sessions.fail_before(begun);
+                    pool.open_for(left, limit);
+                }
+                Some(Err(error)) => sessions.fail(&error),
             }
         });
     }
@@ -199,6 +244,20 @@ impl Sessions {
         self.open.borrow_mut().push(session);
     }
 
+    /// There is no room for another connection: who has waited since then, or for longer, hears it. How many are left.
+    fn fail_before(&self, then: Instant) -> usize {
+        self.serve();
+        let late = |first: &Waiting| first.since <= then;
+        loop {
+            let first = {
+                let mut waiting = self.waiting.borrow_mut();
+                if waiting.front().is_some_and(late) { waiting.pop_front() } else { None }
+            };
+            let Some(first) = first else { return self.waiting.borrow().len() };
+            let _ = first.sender.send(Outcome::Failed(Error::Overloaded));
+        }
+    }
+
     /// Nobody else will serve those who wait.
     fn fail(&self, error: &Error) {
         self.serve();
@@ -210,17 +269,19 @@ impl Sessions {
     }
 }
 
-async fn open(pool: &Rc<EndpointPool>, limit: Duration) -> Result<Opened, Error> {
+async fn open(pool: &Rc<EndpointPool>, limit: Duration, place: Option<Place>) -> Result<Opened, Error> {
     let deadline = Instant::now() + limit;
     let tls = pool.tls();
     let transport = connect(pool.address(), b"", tls.map(|tls| tls.for_requests()), limit).await?;
     if tls.is_some() && !transport.speaks_http2() {
         return match pool.protocol() {
             ClusterProtocol::Http2 => Err(Error::Tls(TlsFault::NoProtocol)),
-            ClusterProtocol::Http1 | ClusterProtocol::Auto => Ok(Opened::Http1(Connection::over(transport, pool))),
+            ClusterProtocol::Http1 | ClusterProtocol::Auto => {
+                Ok(Opened::Http1(Connection::over(transport, pool, place)))
+            }
         };
     }
-    match tokio::time::timeout_at(deadline, Session::start(transport, pool.most_streams(), pool)).await {
+    match tokio::time::timeout_at(deadline, Session::start(transport, pool, place)).await {
         Ok(session) => Ok(Opened::Http2(session?)),
         Err(_) => Err(Error::ConnectTimeout),
     }

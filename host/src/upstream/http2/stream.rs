@@ -31,7 +31,7 @@ pub(in crate::upstream) struct Stream {
     ended: bool,
     clock: Clock,
     /// Last, so that the stream is over before its room is free.
-    _lease: Lease,
+    lease: Lease,
 }
 
 /// An exchange whose answer hasn't begun.
@@ -75,7 +75,7 @@ impl Stream {
                 let Waiting { mut upload, clock, lease, .. } = waiting;
                 upload.answered();
                 let remaining = length_of(&parts, request.method());
-                let stream = Self { upload, answer, remaining, ended: false, clock, _lease: lease };
+                let stream = Self { upload, answer, remaining, ended: false, clock, lease };
                 Ok((Response::from_parts(parts, ()), Box::new(stream)))
             }
             Err(Lost { error, unanswered, unprocessed }) => {
@@ -144,6 +144,7 @@ impl Stream {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
                 Poll::Ready(Some(Ok(data))) => {
+                    self.lease.session().hear();
                     // Whoever asks for the next piece has passed this one on: the endpoint may send as much again.
                     let _ = self.answer.flow_control().release_capacity(data.len());
                     if data.is_empty() {
@@ -195,6 +196,7 @@ impl Waiting {
             // Nothing was to be switched to (RFC 9113, section 8.6).
             Poll::Ready(Ok(answer)) if answer.status().is_informational() => lost(Error::Malformed),
             Poll::Ready(Ok(answer)) => {
+                self.lease.session().hear();
                 self.clock.answer_moved();
                 Poll::Ready(Ok(answer))
             }

@@ -4,11 +4,13 @@ mod authority;
 mod bodies;
 mod hedging;
 mod http2;
+mod limits;
 mod policies;
 mod resilience;
 pub(crate) mod support;
 mod tls;
 mod unix;
+mod upgrades;
 mod wire;
 
 use std::cell::Cell;

@@ -88,6 +88,21 @@ fn retries_have_a_budget() {
 }
 
 #[test]
+fn a_budget_outlives_its_cluster() {
+    on_thread(async {
+        let (busy, count) = answering(BUSY).await;
+        let config = model::Cluster { retries: Some(quick(1)), ..of(&[busy]) };
+        let mut cluster = on_cluster(&config, None);
+        for _ in 0..100 {
+            cluster = on_cluster(&config, Some(cluster.cluster())).after(&cluster);
+            ask(&cluster, Method::GET).await;
+        }
+        let retries = count.get() - 100;
+        assert!((30..60).contains(&retries), "{retries}, as if nothing had changed");
+    });
+}
+
+#[test]
 fn a_body_is_kept_for_a_retry_or_never_sent_twice() {
     on_thread(async {
         let (busy, count) = answering(BUSY).await;
