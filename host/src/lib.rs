@@ -1,5 +1,6 @@
 //! Sluice: an API gateway and load balancer whose policy is WebAssembly.
 
+pub mod acme;
 pub mod admin;
 pub mod balance;
 pub mod body;

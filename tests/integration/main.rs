@@ -1,5 +1,6 @@
 //! Tests of the whole gateway, as clients, operators and upstream servers see it.
 
+mod acme;
 mod admin;
 mod authoring;
 mod check;

@@ -28,6 +28,7 @@ const LICENCES: &[&str] = &[
 
 /// Crates that are there in more than one version because others want them so, and nobody can help it.
 const DOUBLE: &[&str] = &[
+    "base64",
     "cpufeatures",
     "embedded-io",
     "getrandom",

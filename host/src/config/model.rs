@@ -25,7 +25,9 @@ pub use cluster::{
 pub use discovery::{Dns, Family, Wanted};
 pub use place::Place;
 pub use state::{Authorities, OnAway, Redis, RedisAddress, State};
-pub use tls::{CertificateFiles, Certificates, ClientCertificates, ClusterTls, Tls, Versions};
+pub use tls::{
+    Acme, AcmeCertificate, AcmeChallenge, CertificateFiles, Certificates, ClientCertificates, ClusterTls, Tls, Versions,
+};
 
 /// One whole configuration.
 #[derive(Debug, Clone)]
@@ -42,6 +44,8 @@ pub struct Config {
     pub identity: IdentityFields,
     pub plugins: PluginDirectory,
     pub state: State,
+    /// There if a listener's certificates come by it.
+    pub acme: Option<Acme>,
     pub listeners: Vec<Listener>,
     pub plugin: Vec<Plugin>,
     pub routes: Vec<Route>,
@@ -106,6 +110,21 @@ pub struct Listener {
     pub place: Place,
     /// None if connections aren't encrypted.
     pub tls: Option<Tls>,
+}
+
+impl Config {
+    /// The certificates that are obtained by ACME, each once.
+    pub fn acme_certificates(&self) -> Vec<&AcmeCertificate> {
+        let mut found: Vec<&AcmeCertificate> = Vec::new();
+        for tls in self.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
+            if let Certificates::Acme(certificate) = &tls.certificates
+                && !found.contains(&certificate)
+            {
+                found.push(certificate);
+            }
+        }
+        found
+    }
 }
 
 /// What a listener speaks.

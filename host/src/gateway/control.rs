@@ -1,6 +1,7 @@
 //! The control thread: reloads, health checks, the admin API, and freeing what has been replaced. Nothing
 //! on it is in a request's way.
 
+use std::cell::RefCell;
 use std::net::TcpListener;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use tokio::task::LocalSet;
 use super::outside::Outside;
 use super::overview::Overview;
 use super::shared::Shared;
+use crate::acme;
 use crate::admin;
 use crate::reload::{Builder, Built, Controller, Discovery, Request};
 use crate::snapshot::Snapshot;
@@ -55,6 +57,14 @@ impl Control {
             }
         });
         let mut health = Checks::default();
+        let mut acme = acme::Manager::default();
+        let obtained = {
+            let shared = shared.clone();
+            // It changes nothing but what is shown; who asks for a status sees it.
+            async move || {
+                let _ = shared.reload().await;
+            }
+        };
         let mut discovery = Discovery::new(shared.metrics.clone());
         if let Some(snapshot) = first.snapshot {
             discovery.follow(snapshot.config());
@@ -62,6 +72,7 @@ impl Control {
             let snapshot = builder.discover(discovery.found()).unwrap_or(snapshot);
             shared.publish(snapshot.clone()).await;
             health.update(snapshot.clusters());
+            acme.update(snapshot.config(), &snapshot.certificates().challenges, obtained.clone());
         }
         match admin.map(tokio::net::TcpListener::from_std) {
             Some(Ok(listener)) => {
@@ -75,9 +86,10 @@ impl Control {
         // Whoever started the gateway may have gone.
         let _ = ready.send(());
         let publish = {
-            let (shared, health) = (shared.clone(), std::cell::RefCell::new(health));
+            let (shared, health, acme) = (shared.clone(), RefCell::new(health), RefCell::new(acme));
             move |snapshot: Arc<Snapshot>| {
                 health.borrow_mut().update(snapshot.clusters());
+                acme.borrow_mut().update(snapshot.config(), &snapshot.certificates().challenges, obtained.clone());
                 let shared = shared.clone();
                 async move { shared.publish(snapshot).await }
             }

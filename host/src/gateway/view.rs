@@ -88,6 +88,7 @@ impl Views {
             unmatched: self.metrics.route(""),
             refusals: self.metrics.refusals().clone(),
             access_log: access::Log::new(written(&config, access), self.witness.clone()),
+            challenges: snapshot.certificates().challenges.clone(),
             retirement: Retirement::new(snapshot.clone(), self.retired.clone()),
         };
         self.current.replace(Rc::new(by_name));

@@ -2,6 +2,7 @@
 //! from top to bottom. It opens no sockets itself and knows no plugin's business.
 
 mod authority;
+mod challenge;
 mod destination;
 mod entry;
 mod explain;
@@ -53,6 +54,9 @@ impl Proxy {
     async fn answer(self: Rc<Self>, request: Request<Body>, session: Rc<Session>) -> Response<Body> {
         let start = Instant::now();
         let snapshot = Rc::clone(&self.snapshot.borrow());
+        if let Some(answer) = challenge::answer(&snapshot.challenges, &request) {
+            return answer;
+        }
         let line = observe::begin(&snapshot, &session, &request, start);
         let Admitted { exchange, route, mut body, request_id, closes } =
             match entry::admit(&snapshot, &session, &self.ids, request) {

@@ -14,7 +14,7 @@ use crate::config::model::{self, Config, Place};
 use crate::server;
 use crate::snapshot::status::{CertificateStatus, Owner};
 use crate::snapshot::{self, Certificates};
-use crate::tls::{Contents, Shown, TlsError};
+use crate::tls::{Challenges, Contents, Shown, TlsError};
 use crate::upstream;
 
 /// The largest file that is read: a bundle of all public authorities has a quarter of it.
@@ -25,14 +25,17 @@ const MOST_BYTES: u64 = 1 << 20;
 pub struct Store {
     listeners: Kept<model::Tls>,
     clusters: Kept<model::ClusterTls>,
+    /// How names are shown to be the gateway's own.
+    challenges: Arc<Challenges>,
 }
 
 impl Store {
     /// Bring everything up to date that any of these configurations needs, and forget the rest. `unsettled` files
     /// are left as they are.
     pub fn refresh(&mut self, configs: &[&Config], unsettled: &BTreeSet<PathBuf>) {
-        self.listeners.refresh(configs.iter().flat_map(|config| listeners(config)), unsettled);
-        self.clusters.refresh(configs.iter().flat_map(|config| clusters(config)), unsettled);
+        let challenges = &self.challenges;
+        self.listeners.refresh(configs.iter().flat_map(|config| listeners(config)), unsettled, challenges);
+        self.clusters.refresh(configs.iter().flat_map(|config| clusters(config)), unsettled, challenges);
     }
 
     /// What a configuration's connections begin with.
@@ -44,13 +47,15 @@ impl Store {
         let certificates = Certificates {
             listeners: self.listeners.choose(listeners(config), "listener", &mut problems),
             clusters: self.clusters.choose(clusters(config), "cluster", &mut problems),
+            challenges: Arc::clone(&self.challenges),
         };
         if problems.is_empty() { Ok(certificates) } else { Err(problems) }
     }
 
     pub fn describe(&self, config: &Config) -> Vec<CertificateStatus> {
-        let listeners = self.listeners.describe(listeners(config), Owner::Listener);
-        listeners.chain(self.clusters.describe(clusters(config), Owner::Cluster)).collect()
+        let challenges = &self.challenges;
+        let listeners = self.listeners.describe(listeners(config), challenges, Owner::Listener);
+        listeners.chain(self.clusters.describe(clusters(config), challenges, Owner::Cluster)).collect()
     }
 }
 
@@ -78,7 +83,17 @@ trait Wanted: Clone + PartialEq {
     fn place(&self) -> &Place;
 
     /// `previous` is what serves, perhaps asked for in another way.
-    fn make(&self, contents: &Contents, previous: Option<&Self::Made>) -> Result<Self::Made, TlsError>;
+    fn make(
+        &self,
+        contents: &Contents,
+        challenges: &Arc<Challenges>,
+        previous: Option<&Self::Made>,
+    ) -> Result<Self::Made, TlsError>;
+
+    /// Why there is less than was asked for, though nothing is wrong with the files.
+    fn lacks(&self, _challenges: &Challenges) -> Option<String> {
+        None
+    }
 
     fn shown(made: &Self::Made) -> Vec<Shown>;
 }
@@ -94,8 +109,18 @@ impl Wanted for model::Tls {
         &self.place
     }
 
-    fn make(&self, contents: &Contents, previous: Option<&Self::Made>) -> Result<Self::Made, TlsError> {
-        Self::Made::build(self, contents, previous)
+    fn make(
+        &self,
+        contents: &Contents,
+        challenges: &Arc<Challenges>,
+        previous: Option<&Self::Made>,
+    ) -> Result<Self::Made, TlsError> {
+        Self::Made::build(self, contents, challenges, previous)
+    }
+
+    fn lacks(&self, challenges: &Challenges) -> Option<String> {
+        let model::Certificates::Acme(certificate) = &self.certificates else { return None };
+        challenges.failure(&certificate.files.certificate)
     }
 
     fn shown(made: &Self::Made) -> Vec<Shown> {
@@ -114,7 +139,7 @@ impl Wanted for model::ClusterTls {
         &self.place
     }
 
-    fn make(&self, contents: &Contents, _: Option<&Self::Made>) -> Result<Self::Made, TlsError> {
+    fn make(&self, contents: &Contents, _: &Arc<Challenges>, _: Option<&Self::Made>) -> Result<Self::Made, TlsError> {
         Self::Made::build(self, contents)
     }
 
@@ -147,27 +172,37 @@ impl<W: Wanted> Default for Kept<W> {
 }
 
 impl<W: Wanted> Kept<W> {
-    fn refresh<'a>(&mut self, all: impl Iterator<Item = (&'a Arc<str>, &'a W)>, unsettled: &BTreeSet<PathBuf>)
-    where
+    fn refresh<'a>(
+        &mut self,
+        all: impl Iterator<Item = (&'a Arc<str>, &'a W)>,
+        unsettled: &BTreeSet<PathBuf>,
+        challenges: &Arc<Challenges>,
+    ) where
         W: 'a,
     {
         self.known.iter_mut().for_each(|known| known.current = false);
-        all.for_each(|(name, wanted)| self.refresh_one(name, wanted, unsettled));
+        all.for_each(|(name, wanted)| self.refresh_one(name, wanted, unsettled, challenges));
         self.known.retain(|known| known.current);
     }
 
-    fn refresh_one(&mut self, name: &Arc<str>, wanted: &W, unsettled: &BTreeSet<PathBuf>) {
+    fn refresh_one(
+        &mut self,
+        name: &Arc<str>,
+        wanted: &W,
+        unsettled: &BTreeSet<PathBuf>,
+        challenges: &Arc<Challenges>,
+    ) {
         let place = self.known.iter().position(|known| known.is_of(name, wanted));
         let known = place.map(|place| self.known.swap_remove(place));
         let waits = wanted.paths().into_iter().any(|file| unsettled.contains(file));
         let known = match known {
             Some(known) if known.current || waits => Known { current: true, ..known },
-            before => self.make(name, wanted, before),
+            before => self.make(name, wanted, before, challenges),
         };
         self.known.push(known);
     }
 
-    fn make(&self, name: &Arc<str>, wanted: &W, before: Option<Known<W>>) -> Known<W> {
+    fn make(&self, name: &Arc<str>, wanted: &W, before: Option<Known<W>>, challenges: &Arc<Challenges>) -> Known<W> {
         let contents: Contents = wanted.paths().into_iter().map(|path| (path.clone(), read(path))).collect();
         let digest = digest(&contents);
         let good = match before {
@@ -177,7 +212,7 @@ impl<W: Wanted> Kept<W> {
         // Also one that was asked for in another way: its session tickets may stay good.
         let of_same_name = || self.known.iter().find(|known| known.name == *name)?.good.clone();
         let previous = good.clone().or_else(of_same_name);
-        let (good, error) = match wanted.make(&contents, previous.as_deref()) {
+        let (good, error) = match wanted.make(&contents, challenges, previous.as_deref()) {
             Ok(tls) => (Some(Arc::new(tls)), None),
             Err(error) => (good, Some(error)),
         };
@@ -220,6 +255,7 @@ impl<W: Wanted> Kept<W> {
     fn describe<'a>(
         &self,
         all: impl Iterator<Item = (&'a Arc<str>, &'a W)>,
+        challenges: &Challenges,
         owner: impl Fn(Arc<str>) -> Owner,
     ) -> impl Iterator<Item = CertificateStatus>
     where
@@ -230,7 +266,10 @@ impl<W: Wanted> Kept<W> {
             CertificateStatus {
                 owner: owner(Arc::clone(name)),
                 shown: known.and_then(|known| known.good.as_deref()).map(W::shown).unwrap_or_default(),
-                reason: known.and_then(|known| known.error.as_ref()).map(ToString::to_string),
+                reason: known
+                    .and_then(|known| known.error.as_ref())
+                    .map(ToString::to_string)
+                    .or_else(|| wanted.lacks(challenges)),
             }
         })
     }

@@ -17,6 +17,7 @@ use crate::fields::Pseudonym;
 use crate::route::Table;
 use crate::server::tls::Tls;
 use crate::telemetry::metrics::{Metrics, RouteMetrics, SnapshotLife};
+use crate::tls::Challenges;
 use crate::upstream::{self, Cluster};
 
 /// Plugins by name.
@@ -30,6 +31,8 @@ pub type ByName<T> = BTreeMap<Arc<str>, Arc<T>>;
 pub struct Certificates {
     pub listeners: ByName<Tls>,
     pub clusters: ByName<upstream::Tls>,
+    /// What authorities are shown that ask whether a name is the gateway's own.
+    pub challenges: Arc<Challenges>,
 }
 
 /// Endpoints by name of the cluster that has none written, as far as they are known.

@@ -18,6 +18,7 @@ use crate::route::Table;
 use crate::telemetry::access;
 use crate::telemetry::metrics::RouteMetrics;
 use crate::telemetry::refusals::Refusals;
+use crate::tls::Challenges;
 use crate::upstream::ThreadCluster;
 
 /// What one thread serves by.
@@ -41,6 +42,8 @@ pub struct ThreadSnapshot {
     /// Requests that were refused go there.
     pub refusals: Arc<Refusals>,
     pub access_log: Option<Rc<access::Log>>,
+    /// What authorities are answered.
+    pub challenges: Arc<Challenges>,
     /// Last, so that it outlives the rest.
     pub retirement: Retirement,
 }

@@ -2,6 +2,7 @@
 //! certificate says. Reads no files and opens no connections; never shows a key in a message.
 
 mod certificate;
+mod challenges;
 mod der;
 mod name;
 mod x509;
@@ -18,6 +19,8 @@ use sha2::{Digest as _, Sha256};
 
 pub(crate) use certificate::Certificate;
 pub use certificate::Shown;
+pub(crate) use challenges::ACME_TLS;
+pub use challenges::{Challenges, Open};
 pub(crate) use x509::{Name, X509};
 
 use crate::config::model::Versions;

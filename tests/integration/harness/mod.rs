@@ -4,6 +4,7 @@
 pub mod client;
 pub mod components;
 pub mod frames;
+pub mod pebble;
 pub mod redis;
 pub mod site;
 pub mod upstream;

@@ -24,6 +24,41 @@ pub enum Certificates {
     SelfSigned(Vec<String>),
     /// At least one; the first serves clients that ask for no name, or for one that none has.
     Files(Vec<CertificateFiles>),
+    /// One that an authority gives by ACME.
+    Acme(AcmeCertificate),
+}
+
+/// A certificate that is obtained by ACME (RFC 8555).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcmeCertificate {
+    /// In lower case; at least one.
+    pub names: Vec<String>,
+    /// One file for both, so that they change at once. It isn't there before the first one is obtained.
+    pub files: CertificateFiles,
+}
+
+/// `[acme]`: from whom certificates are had, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acme {
+    /// URL of the authority's directory; `https` always.
+    pub directory: String,
+    /// `mailto:ops@example.com`
+    pub contact: Vec<String>,
+    /// The authority's own folder, for the account and certificates; the gateway's own, mode 0700.
+    pub storage: PathBuf,
+    /// PEM file of the authorities that vouch for the server; none for those that the system trusts.
+    pub ca: Option<PathBuf>,
+    pub challenge: AcmeChallenge,
+}
+
+/// How the gateway shows that a name is its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AcmeChallenge {
+    /// In a handshake on port 443 (RFC 8737).
+    #[default]
+    TlsAlpn01,
+    /// By an answer on port 80 (RFC 8555, section 8.3).
+    Http01,
 }
 
 /// A certificate with its chain, and its private key, both PEM.
@@ -82,6 +117,7 @@ impl Tls {
         let certificates = match &self.certificates {
             Certificates::SelfSigned(_) => &[][..],
             Certificates::Files(files) => files,
+            Certificates::Acme(certificate) => std::slice::from_ref(&certificate.files),
         };
         let certificates = certificates.iter().flat_map(|files| [&files.certificate, &files.key]);
         certificates.chain(self.client.as_ref().map(|client| &client.authorities))

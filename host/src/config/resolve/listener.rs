@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Context;
+use super::{Context, acme};
 use crate::config::files::absolute;
-use crate::config::model::{CertificateFiles, Certificates, ClientCertificates, Listener, Protocol, Streams, Tls};
+use crate::config::model::{
+    Acme, CertificateFiles, Certificates, ClientCertificates, Listener, Protocol, Streams, Tls,
+};
 use crate::config::network::collide;
 use crate::config::problem::{Fault, Problem, Problems};
 use crate::config::written::{self, Written};
@@ -43,7 +45,12 @@ pub(super) fn check(written: &Written, path: &Path, problems: &Problems) {
 }
 
 /// Only those that are whole: all, unless something was reported.
-pub(super) fn resolve(listeners: &[written::Listener], base: &Path, context: &Context<'_>) -> Vec<Listener> {
+pub(super) fn resolve(
+    listeners: &[written::Listener],
+    base: &Path,
+    acme: &Acme,
+    context: &Context<'_>,
+) -> Vec<Listener> {
     let whole = listeners.iter().filter_map(|listener| {
         let protocol = resolve_protocol(listener, context);
         let address = listener.address.as_ref()?;
@@ -53,19 +60,20 @@ pub(super) fn resolve(listeners: &[written::Listener], base: &Path, context: &Co
             protocol: protocol?,
             proxy_protocol: listener.proxy_protocol.clone(),
             place: address.place.to_string().into(),
-            tls: listener.tls.as_ref().map(|tls| resolve_tls(tls, base, address.value)),
+            tls: listener.tls.as_ref().map(|tls| resolve_tls(tls, base, acme, address.value)),
         })
     });
     whole.collect()
 }
 
-fn resolve_tls(written: &written::Tls, base: &Path, address: SocketAddr) -> Tls {
+fn resolve_tls(written: &written::Tls, base: &Path, acme: &Acme, address: SocketAddr) -> Tls {
     let whole = |path: &Path| absolute(&base.join(path));
     let files =
         |(certificate, key): &(PathBuf, PathBuf)| CertificateFiles { certificate: whole(certificate), key: whole(key) };
     let certificates = match &written.certificates {
-        None => Certificates::SelfSigned(own_names(address)),
-        Some(pairs) => Certificates::Files(pairs.iter().map(files).collect()),
+        written::Certificates::SelfSigned => Certificates::SelfSigned(own_names(address)),
+        written::Certificates::Files(pairs) => Certificates::Files(pairs.iter().map(files).collect()),
+        written::Certificates::Acme(names) => Certificates::Acme(acme::certificate(names, acme)),
     };
     let required = written.client_required;
     let client = written.client_ca.as_ref().map(|path| ClientCertificates { authorities: whole(path), required });

@@ -1,6 +1,7 @@
 //! From written to resolved: names looked up, defaults filled in, entries checked against each other.
 //! Reads nothing but the listing of the plugin directory.
 
+mod acme;
 mod ambiguity;
 mod cluster;
 mod listener;
@@ -59,7 +60,10 @@ pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Pro
     // Their indexes aren't used, but their names have to differ.
     Names::collect("route", written.routes.iter().map(|route| &route.head), misspelt, problems);
 
+    let acme = acme::resolve(&written.acme, base);
+
     listener::check(&written, path, problems);
+    acme::check(&written, problems);
     cluster::check_endpoints(&written, problems);
     cluster::check_proxy_protocol(&written, problems);
     ambiguity::check(&written.routes, &context);
@@ -72,7 +76,7 @@ pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Pro
         server: server::server(&written, path),
         identity: server::identity(&written, problems),
         plugins: PluginDirectory { directory, cache },
-        listeners: listener::resolve(&written.listeners, base, &context),
+        listeners: listener::resolve(&written.listeners, base, &acme, &context),
         routes: written.routes.iter().filter_map(|route| route::resolve(route, &context)).collect(),
         clusters: written
             .clusters
@@ -80,6 +84,7 @@ pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Pro
             .filter_map(|cluster| cluster::resolve(cluster, written.server.zone.as_ref(), &context))
             .collect(),
         plugin: written.plugin.iter().filter_map(|plugin| plugin::resolve(plugin, &state, &context)).collect(),
+        acme: acme::is_used(&written).then_some(acme),
         state,
     }
 }

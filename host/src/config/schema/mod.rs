@@ -20,6 +20,7 @@ pub fn schema() -> Value {
             ("identity", identity()),
             ("plugins", plugins()),
             ("state", state()),
+            ("acme", acme()),
             ("listener", list(listener())),
             ("plugin", list(plugin())),
             ("route", list(route())),
@@ -105,6 +106,20 @@ fn state() -> Value {
     table(&["backend"], &own)
 }
 
+fn acme() -> Value {
+    let own = [
+        (
+            "directory",
+            json!({ "type": "string", "pattern": "^https://", "description": "URL of the authority's directory" }),
+        ),
+        ("contact", list(text("mailto: and an address"))),
+        ("storage", text("Where the account and certificates are kept; the gateway's own")),
+        ("ca", text("PEM file of the authorities that vouch for the authority's server")),
+        ("challenge", choice(&["tls-alpn-01", "http-01"])),
+    ];
+    table(&[], &own)
+}
+
 fn listener() -> Value {
     let own = [
         ("name", name()),
@@ -124,6 +139,7 @@ fn tls() -> Value {
         || [("certificate", text("PEM file of the certificate and its chain")), ("key", text("PEM file of its key"))];
     let more = [
         ("certificates", list(table(&["certificate", "key"], &files()))),
+        ("acme", list(text("A name that the certificate is for, which an authority gives by [acme]"))),
         ("client_ca", text("PEM file of the authorities that vouch for clients")),
         ("client_auth", choice(&["required", "optional"])),
         ("min_version", choice(&["1.2", "1.3"])),

@@ -85,8 +85,8 @@ fn what_belongs_to_streams_alone_is_refused_elsewhere() {
 #[test]
 fn what_comes_later_is_refused_by_name() {
     assert_refused(
-        read(&listener("a", "address = \"127.0.0.1:1\"\ntls = { acme = true, certificate = \"c\", key = \"k\" }")),
-        &["sluice.toml:4: listener \"a\": tls: \"acme\" is not supported in this version; remove it"],
+        read(&listener("a", "address = \"127.0.0.1:1\"\ntls = { ciphers = true, certificate = \"c\", key = \"k\" }")),
+        &["sluice.toml:4: listener \"a\": tls: \"ciphers\" is not supported in this version; remove it"],
     );
     assert!(read(&listener("a", "address = \"127.0.0.1:1\"\nprotocol = \"http\"")).is_ok());
     assert_refused(

@@ -1,6 +1,7 @@
 //! Text in, resolved values or exact messages out.
 
 mod access;
+mod acme;
 mod clusters;
 mod discovery;
 mod files;

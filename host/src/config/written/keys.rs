@@ -19,9 +19,9 @@ macro_rules! tables {
 tables! {
     /// The top level.
     TOP {
-        "include", "admin", "access_log", "server", "identity", "plugins", "state", "listener", "plugin", "route",
-        "cluster",
-    } later { "acme", "tracing" }
+        "include", "admin", "access_log", "server", "identity", "plugins", "state", "acme", "listener", "plugin",
+        "route", "cluster",
+    } later { "tracing" }
 
     /// `[admin]`
     ADMIN { "address", "hosts", "token" } later { "tls" }
@@ -44,11 +44,14 @@ tables! {
     /// `[state]`
     STATE { "backend", "url", "ca", "username", "password", "database", "prefix", "timeout", "on_error" } later {}
 
+    /// `[acme]`
+    ACME { "directory", "contact", "storage", "ca", "challenge" } later { "external_account" }
+
     /// `[[listener]]`
     LISTENER { "name", "address", "protocol", "cluster", "sni", "idle_timeout", "proxy_protocol", "tls" } later {}
 
     /// `tls` of a listener
-    TLS { "certificate", "key", "certificates", "client_ca", "client_auth", "min_version" } later { "acme", "ciphers" }
+    TLS { "certificate", "key", "certificates", "acme", "client_ca", "client_auth", "min_version" } later { "ciphers" }
 
     /// `tls.certificates`
     CERTIFICATE { "certificate", "key" } later {}

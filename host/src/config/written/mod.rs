@@ -5,6 +5,7 @@
 //! quotes values that may be secret.
 
 mod access;
+mod acme;
 mod balance;
 mod cluster;
 mod cluster_tls;
@@ -22,13 +23,14 @@ mod tls;
 
 use std::sync::Arc;
 
+pub(super) use acme::Acme;
 pub(super) use balance::{Balance, POLICIES};
 pub(super) use cluster::Cluster;
 pub(super) use listener::{Listener, Protocol};
 pub(super) use plugin::Plugin;
 pub(super) use route::{Destination, Route};
 pub(super) use server::{Admin, Identity, Plugins, Server};
-pub(super) use tls::Tls;
+pub(super) use tls::{Certificates, Tls};
 
 use super::document::Document;
 use super::entry::Entry;
@@ -45,6 +47,7 @@ pub(super) struct Written {
     pub identity: Identity,
     pub plugins: Plugins,
     pub state: State,
+    pub acme: Acme,
     pub listeners: Vec<Listener>,
     pub plugin: Vec<Plugin>,
     pub routes: Vec<Route>,
@@ -63,7 +66,7 @@ pub(super) struct Head {
 }
 
 /// What only the main file may have: there is one of each.
-const SINGLE: [&str; 7] = ["include", "admin", "access_log", "server", "identity", "plugins", "state"];
+const SINGLE: [&str; 8] = ["include", "admin", "access_log", "server", "identity", "plugins", "state", "acme"];
 
 impl Written {
     /// Reads a file's tables. `include` is left to the caller.
@@ -76,6 +79,7 @@ impl Written {
             self.identity = Identity::read(&top);
             self.plugins = Plugins::read(&top);
             self.state = state::read(&top, surroundings);
+            self.acme = Acme::read(&top);
         } else {
             refuse_single(&top);
         }

@@ -4,19 +4,27 @@ use std::path::PathBuf;
 
 use toml::de::DeValue;
 
-use super::keys;
+use super::{acme, keys};
 use crate::config::entry::Entry;
 use crate::config::model::Versions;
 use crate::config::problem::{Fault, Place, quote};
 use crate::config::values;
 
 pub(in crate::config) struct Tls {
-    /// None asks for a self-signed one.
-    pub certificates: Option<Vec<(PathBuf, PathBuf)>>,
+    pub certificates: Certificates,
     pub client_ca: Option<PathBuf>,
     pub client_required: bool,
     pub versions: Versions,
     pub place: Place,
+}
+
+/// What is shown to clients.
+pub(in crate::config) enum Certificates {
+    SelfSigned,
+    /// Certificates and keys.
+    Files(Vec<(PathBuf, PathBuf)>),
+    /// The names of one.
+    Acme(Vec<String>),
 }
 
 const EXAMPLE: &str = "tls = { certificate = \"FILE\", key = \"FILE\" }, or tls = \"self-signed\"";
@@ -28,7 +36,8 @@ impl Tls {
         if let DeValue::String(word) = node.value {
             if word == "self-signed" {
                 let (versions, place) = (Versions::default(), node.place());
-                return Some(Self { certificates: None, client_ca: None, client_required: false, versions, place });
+                let certificates = Certificates::SelfSigned;
+                return Some(Self { certificates, client_ca: None, client_required: false, versions, place });
             }
             let message = format!("expected a table or \"self-signed\", found {}", quote(word));
             listener.report(&node.place(), "tls", Fault::new(message, format!("write {EXAMPLE}")));
@@ -44,7 +53,14 @@ impl Tls {
         let versions =
             entry.read("min_version", values::word(&[("1.2", Versions::Tls12And13), ("1.3", Versions::Tls13)]));
         Some(Self {
-            certificates: Some(read_certificates(&entry)),
+            certificates: match acme::names(&entry) {
+                Some(names) => {
+                    beside(&entry, &["certificate", "key", "certificates"], "acme", "remove one of both");
+                    Certificates::Acme(names)
+                }
+                None if entry.has("acme") => Certificates::Acme(Vec::new()),
+                None => Certificates::Files(read_certificates(&entry)),
+            },
             client_ca,
             client_required: required.is_none_or(|required| required.value),
             versions: versions.map(|versions| versions.value).unwrap_or_default(),
@@ -63,14 +79,19 @@ fn read_certificates(entry: &Entry<'_>) -> Vec<(PathBuf, PathBuf)> {
     if !entry.has("certificates") {
         return pair(entry).into_iter().collect();
     }
-    for key in ["certificate", "key"].into_iter().filter(|key| entry.has(key)) {
-        let place = entry.node(key).map_or_else(|| entry.place.clone(), |node| node.place());
-        entry.report(&place, key, Fault::new("stands beside certificates", "put it into certificates"));
-    }
+    beside(entry, &["certificate", "key"], "certificates", "put it into certificates");
     let Some(items) = entry.items("certificates", SEVERAL) else { return Vec::new() };
     if items.value.is_empty() {
         entry.report(&items.place, "certificates", Fault::new("expected at least one", format!("write {SEVERAL}")));
     }
     let tables = items.value.into_iter().filter_map(|node| entry.inner(node, "certificates", SEVERAL));
     tables.filter_map(|table| pair(&table.allow(&keys::CERTIFICATE))).collect()
+}
+
+/// Report those of `keys` that are there, since `other` is.
+fn beside(entry: &Entry<'_>, keys: &[&'static str], other: &str, remedy: &str) {
+    for key in keys.iter().filter(|key| entry.has(key)) {
+        let place = entry.node(key).map_or_else(|| entry.place.clone(), |node| node.place());
+        entry.report(&place, key, Fault::new(format!("stands beside {other}"), remedy));
+    }
 }

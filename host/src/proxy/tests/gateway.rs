@@ -105,6 +105,7 @@ pub fn snapshot(version: u64, wanted: Wanted) -> ThreadSnapshot {
         unmatched: Arc::default(),
         refusals: Arc::default(),
         access_log: None,
+        challenges: Arc::default(),
         retirement: Default::default(),
     }
 }

@@ -8,6 +8,7 @@ use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use super::{Facts, Tls};
 use crate::io::{Prefixed, Socket, Transport};
+use crate::tls::ACME_TLS;
 
 /// A connection whose handshake is over.
 pub(in crate::server) struct Encrypted {
@@ -28,11 +29,16 @@ impl Tls {
         first: BytesMut,
     ) -> Result<Encrypted, Option<&'static str>> {
         let acceptor = TlsAcceptor::from(Arc::clone(self.config()));
-        let stream = acceptor
+        let mut stream = acceptor
             .accept(Prefixed { socket: Socket::Tcp(stream), prefix: first })
             .await
             .map_err(|error| reason(&error))?;
         let connection = stream.get_ref().1;
+        if connection.alpn_protocol() == Some(ACME_TLS) {
+            // The handshake was the question and the answer (RFC 8737, section 3).
+            let _ = tokio::io::AsyncWriteExt::shutdown(&mut stream).await;
+            return Err(None);
+        }
         let is_http2 = connection.alpn_protocol() == Some(b"h2");
         let facts = Facts::of(connection);
         Ok(Encrypted { transport: Transport::Tls(Box::new(TlsStream::Server(stream))), facts, is_http2 })

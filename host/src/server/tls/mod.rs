@@ -18,8 +18,8 @@ use sha2::{Digest as _, Sha256};
 pub use facts::{ClientCertificate, Facts};
 pub(super) use handshake::Encrypted;
 
-use crate::config::model::{Certificates, ClientCertificates, Tls as Wanted};
-use crate::tls::{self, Certificate, Contents, Shown, TlsError, content};
+use crate::config::model::{AcmeCertificate, CertificateFiles, Certificates, ClientCertificates, Tls as Wanted};
+use crate::tls::{self, ACME_TLS, Certificate, Challenges, Contents, Shown, TlsError, content};
 use resolver::Resolver;
 
 /// What the connections of one listener begin with.
@@ -37,7 +37,12 @@ impl Tls {
     ///
     /// # Errors
     /// Which file is wrong, and how.
-    pub fn build(wanted: &Wanted, contents: &Contents, previous: Option<&Self>) -> Result<Self, TlsError> {
+    pub fn build(
+        wanted: &Wanted,
+        contents: &Contents,
+        challenges: &Arc<Challenges>,
+        previous: Option<&Self>,
+    ) -> Result<Self, TlsError> {
         let provider = tls::provider();
         let certificates = match &wanted.certificates {
             Certificates::SelfSigned(names) => vec![Certificate::self_signed(names.clone(), &provider)?],
@@ -48,7 +53,9 @@ impl Tls {
                     Certificate::read(files, certificate, key, &provider)
                 })
                 .collect::<Result<_, _>>()?,
+            Certificates::Acme(AcmeCertificate { files, .. }) => obtained(files, contents, &provider),
         };
+        let challenges = matches!(wanted.certificates, Certificates::Acme(_)).then(|| Arc::clone(challenges));
         let (verifier, authorities) = verifier(wanted.client.as_ref(), contents, &provider)?;
         let setup = |error: rustls::Error| TlsError::Setup(error.to_string());
         let shown = certificates.iter().map(|certificate| certificate.shown.clone()).collect();
@@ -56,8 +63,9 @@ impl Tls {
             .with_protocol_versions(tls::versions(wanted.versions))
             .map_err(setup)?
             .with_client_cert_verifier(verifier)
-            .with_cert_resolver(Arc::new(Resolver::new(certificates)));
+            .with_cert_resolver(Arc::new(Resolver::new(certificates, challenges.clone())));
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols.extend(challenges.map(|_| ACME_TLS.to_vec()));
         // A ticket carries the client's identity, which mustn't outlive the authorities that vouched for it.
         config.ticketer = match previous.filter(|previous| previous.authorities == authorities) {
             Some(previous) => Arc::clone(&previous.config.ticketer),
@@ -75,6 +83,16 @@ impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tls").field("shown", &self.shown).finish_non_exhaustive()
     }
+}
+
+/// A certificate that was obtained; none before the first one, and none if its file is damaged: another one is
+/// obtained then.
+fn obtained(files: &CertificateFiles, contents: &Contents, provider: &CryptoProvider) -> Vec<Certificate> {
+    let Ok(content) = content(contents, &files.certificate) else { return Vec::new() };
+    Certificate::read(files, content, content, provider)
+        .inspect_err(|error| tracing::warn!(%error, "a certificate that was obtained can't be used"))
+        .into_iter()
+        .collect()
 }
 
 /// How clients are judged, and a digest of by whom.

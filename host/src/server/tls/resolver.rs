@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use crate::tls::Certificate;
+use crate::tls::{ACME_TLS, Certificate, Challenges};
 
 /// Certificates by name. Several may have one name, with keys of different kinds.
 #[derive(Debug, Default)]
@@ -15,11 +15,13 @@ pub(super) struct Resolver {
     /// By what follows the `*`, with the dot.
     wildcards: HashMap<String, Vec<Arc<CertifiedKey>>>,
     all: Vec<Arc<CertifiedKey>>,
+    /// What is shown to authorities; none if none has reason to ask.
+    challenges: Option<Arc<Challenges>>,
 }
 
 impl Resolver {
-    pub fn new(certificates: Vec<Certificate>) -> Self {
-        let mut resolver = Self::default();
+    pub fn new(certificates: Vec<Certificate>, challenges: Option<Arc<Challenges>>) -> Self {
+        let mut resolver = Self { challenges, ..Self::default() };
         for Certificate { key, shown } in certificates {
             for name in shown.names {
                 let (map, name) = match name.strip_prefix('*') {
@@ -44,6 +46,11 @@ impl Resolver {
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if let Some(challenges) = &self.challenges
+            && hello.alpn().is_some_and(|mut protocols| protocols.any(|protocol| protocol == ACME_TLS))
+        {
+            return challenges.certificate(hello.server_name()?);
+        }
         let found = self.named(hello.server_name());
         let schemes = hello.signature_schemes();
         let understood = found.iter().find(|key| key.key.choose_scheme(schemes).is_some());

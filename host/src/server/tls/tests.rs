@@ -30,7 +30,7 @@ fn wanted(files: Vec<CertificateFiles>) -> Wanted {
 }
 
 fn build(wanted: &Wanted, contents: &Contents) -> Result<Tls, TlsError> {
-    Tls::build(wanted, contents, None)
+    Tls::build(wanted, contents, &Arc::default(), None)
 }
 
 /// Shake hands as a client that trusts these files; tells what the client saw.
@@ -102,7 +102,7 @@ fn names_that_nobody_has_get_the_first() {
         let provider = aws_lc_rs::default_provider();
         Certificate::read(files, content(&files.certificate), content(&files.key), &provider).unwrap()
     });
-    let resolver = Resolver::new(made.collect());
+    let resolver = Resolver::new(made.collect(), None);
     let first = resolver.named(Some("a.example.com"))[0].clone();
     let is_first = |name: Option<&str>| Arc::ptr_eq(&resolver.named(name)[0], &first);
     assert!(
@@ -144,11 +144,11 @@ fn sessions_outlive_certificates_but_not_those_who_vouch_for_clients() {
     let kind = |tls: &Tls| shake(tls, &client, "a").1.handshake_kind();
     assert_eq!(kind(&first), Some(HandshakeKind::Full));
     assert_eq!(kind(&first), Some(HandshakeKind::Resumed));
-    let second = Tls::build(&wanted_a, &contents, Some(&first)).unwrap();
+    let second = Tls::build(&wanted_a, &contents, &Arc::default(), Some(&first)).unwrap();
     assert_eq!(kind(&second), Some(HandshakeKind::Resumed));
     let ca = pair(&mut contents, "ca", &["ca"]).certificate;
     let judged = Wanted { client: Some(ClientCertificates { authorities: ca, required: false }), ..wanted_a.clone() };
-    let third = Tls::build(&judged, &contents, Some(&second)).unwrap();
+    let third = Tls::build(&judged, &contents, &Arc::default(), Some(&second)).unwrap();
     assert_eq!(kind(&third), Some(HandshakeKind::Full));
 }
 
@@ -193,4 +193,58 @@ fn a_verified_client_is_named() {
     assert_eq!(client.names, ["DNS:alice.example.com", "URI:spiffe://example.com/alice"]);
     assert_eq!(client.fingerprint.len(), 64);
     assert_eq!(facts.attributes()[0].0, "client-certificate-subject");
+}
+
+#[test]
+fn an_authority_is_shown_its_challenge_and_clients_what_was_obtained() {
+    let file = std::path::PathBuf::from("a.pem");
+    let files = CertificateFiles { certificate: file.clone(), key: file.clone() };
+    let mut wanted = wanted(Vec::new());
+    wanted.certificates = Certificates::Acme(AcmeCertificate { names: vec!["a.example.com".into()], files });
+    let challenges = Arc::new(Challenges::default());
+    let build = |contents: &Contents| Tls::build(&wanted, contents, &challenges, None).unwrap();
+    let mut contents = Contents::from([(file.clone(), Err("No such file".to_owned()))]);
+    let shown = |tls: &Tls, client: &Arc<ClientConfig>| -> Option<Vec<u8>> {
+        let name = ServerName::try_from("a.example.com").unwrap();
+        let mut client = ClientConnection::new(Arc::clone(client), name).unwrap();
+        let mut server = ServerConnection::new(Arc::clone(tls.config())).unwrap();
+        let (mut hello, mut answer) = (Vec::new(), Vec::new());
+        client.write_tls(&mut hello).unwrap();
+        server.read_tls(&mut &hello[..]).unwrap();
+        server.process_new_packets().ok()?;
+        server.write_tls(&mut answer).unwrap();
+        client.read_tls(&mut &answer[..]).unwrap();
+        client.process_new_packets().ok();
+        client.peer_certificates().map(|chain| chain[0].to_vec())
+    };
+
+    let nothing = build(&contents);
+    assert!(nothing.shown.is_empty());
+    let client = client(&contents);
+    assert_eq!(shown(&nothing, &client), None);
+
+    // As an authority asks: it trusts whatever it is shown, and looks into it.
+    let trusting = rustls::ClientConfig::builder_with_provider(crate::tls::provider());
+    let trusting = trusting.with_safe_default_protocol_versions().unwrap();
+    let mut authority = trusting.with_root_certificates(RootCertStore::empty()).with_no_client_auth();
+    authority.alpn_protocols = vec![ACME_TLS.to_vec()];
+    let authority = Arc::new(authority);
+    assert_eq!(shown(&nothing, &authority), None);
+    let open = challenges.certify("a.example.com", &[9; 32]).unwrap();
+    let mut server = ServerConnection::new(Arc::clone(nothing.config())).unwrap();
+    let mut asking = ClientConnection::new(authority, ServerName::try_from("a.example.com").unwrap()).unwrap();
+    let mut hello = Vec::new();
+    asking.write_tls(&mut hello).unwrap();
+    server.read_tls(&mut &hello[..]).unwrap();
+    server.process_new_packets().unwrap();
+    assert_eq!(server.alpn_protocol(), Some(ACME_TLS));
+    drop(open);
+
+    let made = rcgen::generate_simple_self_signed(["a.example.com".to_owned()]).unwrap();
+    let text = format!("{}{}", made.signing_key.serialize_pem(), made.cert.pem());
+    contents.insert(file.clone(), Ok(text.into_bytes()));
+    let obtained = build(&contents);
+    assert_eq!(obtained.shown[0].names, ["a.example.com"]);
+    contents.insert(file, Ok(b"damaged".to_vec()));
+    assert!(build(&contents).shown.is_empty());
 }
