@@ -13,6 +13,7 @@ mod failures;
 mod fleet;
 mod harness;
 mod hostile;
+mod http2;
 mod malformed;
 mod monitoring;
 mod passing;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::Settings;
+use super::taking::Taking;
 use crate::body::{Body, BodyError};
 use crate::io::{Switched, Traffic};
 
@@ -28,6 +29,8 @@ pub(super) struct Activity {
     /// The other end of the protocol that the connection changes to after the answer that was made last.
     pub switched: Cell<Option<Box<Switched>>>,
     pub traffic: Rc<Traffic>,
+    /// What the client did that ends the connection, as metrics name it.
+    fault: Cell<Option<&'static str>>,
 }
 
 impl Activity {
@@ -40,7 +43,17 @@ impl Activity {
             blocked: Cell::new(None),
             switched: Cell::new(None),
             traffic: Rc::default(),
+            fault: Cell::new(None),
         })
+    }
+
+    /// The client has done something that ends the connection. The first is what counts.
+    pub fn blame(&self, reason: &'static str) {
+        self.fault.set(self.fault.get().or(Some(reason)));
+    }
+
+    pub fn fault(&self) -> Option<&'static str> {
+        self.fault.get()
     }
 
     pub fn is_idle(&self) -> bool {
@@ -107,6 +120,8 @@ impl Drop for InFlight {
 /// An answer's body that keeps its connection busy.
 pub(super) struct Answer {
     pub body: Body,
+    /// With HTTP/2: whether the client takes it.
+    pub taking: Option<Rc<Taking>>,
     pub _in_flight: InFlight,
 }
 
@@ -115,7 +130,11 @@ impl HttpBody for Answer {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Some(taking) = &self.taking {
+            if matches!(polled, Poll::Ready(Some(_))) { taking.given() } else { taking.asked() }
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,14 +1,10 @@
-//! One client connection: which protocol it speaks, hyper's machine for it, its time limits, its end.
-//! One timer serves it for all its life, moved only when it rings early or would ring too late.
+//! One client connection: which protocol it speaks, and hyper's machine for it.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -18,17 +14,20 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
 
 use super::activity::{Activity, Answer, ClientBody, InFlight};
 use super::arrive::{Ends, Entrance, Refused};
 use super::detect::{Protocol, detect};
 use super::drain::{Connections, Membership};
-use super::scan::{Guarded, Verdict};
+use super::driver::{Driver, Ended};
+use super::flood::Watched;
+use super::scan::{Guarded, Limits, Refusal, Verdict};
+use super::taking::Streams;
 use super::tls::{Encrypted, Facts};
 use super::tunnel;
 use super::{Connection, Handler, Settings};
 use crate::body::Body;
+use crate::error::Error;
 use crate::io::{Io, Transport};
 
 /// The least that hyper buffers.
@@ -39,7 +38,6 @@ pub struct Server<H> {
     handler: Rc<H>,
     settings: Rc<Settings>,
     http1: http1::Builder,
-    http2: http2::Builder<LocalExecutor>,
 }
 
 impl<H: Handler> Server<H> {
@@ -49,17 +47,7 @@ impl<H: Handler> Server<H> {
         // don't tell an idle connection from a slow head.
         // The scan bounds heads; hyper has to take every head that passed.
         http1.header_read_timeout(None).max_buf_size(settings.heads.head.saturating_mul(2).max(MIN_BUFFER));
-        let mut http2 = http2::Builder::new(LocalExecutor);
-        http2
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(settings.max_streams)
-            .max_pending_accept_reset_streams(20)
-            .max_local_error_reset_streams(100)
-            .max_header_list_size(32 << 10)
-            .max_send_buf_size(256 << 10)
-            .keep_alive_interval(Duration::from_secs(10))
-            .keep_alive_timeout(Duration::from_secs(5));
-        Rc::new(Self { handler, settings: Rc::new(settings), http1, http2 })
+        Rc::new(Self { handler, settings: Rc::new(settings), http1 })
     }
 
     /// Serve an accepted connection in a task of its own, as one of `connections`. Call it within a
@@ -151,10 +139,12 @@ impl<H: Handler> Server<H> {
                 let io = Io::with_prefix(transport, seen, Rc::clone(&activity.traffic));
                 let verdict = Rc::<Verdict>::default();
                 let io = Guarded::new(io.into_inner(), self.settings.heads, Rc::clone(&verdict));
-                let service = requests(Rc::clone(&self.handler), session, Rc::clone(&activity), Some(verdict));
+                let guard = Guard::Http1(verdict);
+                let service = requests(Rc::clone(&self.handler), session, Rc::clone(&activity), guard);
                 let http = self.http1.serve_connection(TokioIo::new(io), service);
                 let mut driver = Driver::new(http, Rc::clone(&activity), Rc::clone(&self.settings), membership);
                 let ended = (&mut driver).await;
+                driver.count();
                 let Some(switched) = activity.switched.take().filter(|_| ended == Ended::Over) else { return };
                 let parts = driver.http.into_parts();
                 if let Some(mut client) = parts.io.into_inner().into_switched() {
@@ -165,13 +155,39 @@ impl<H: Handler> Server<H> {
             }
             // Boxed, so that the much more common HTTP/1 connections don't pay for its size.
             Protocol::Http2(seen) => {
-                let service = requests(Rc::clone(&self.handler), session, Rc::clone(&activity), None);
+                let streams = Streams::new(self.settings.stalled, Rc::clone(membership.connections()));
+                let guard = Guard::Http2(streams.clone(), self.settings.heads);
+                let service = requests(Rc::clone(&self.handler), session, Rc::clone(&activity), guard);
                 let io = Io::with_prefix(transport, seen, Rc::clone(&activity.traffic));
-                let http = Box::pin(self.http2.serve_connection(io, service));
-                Driver::new(http, activity, Rc::clone(&self.settings), membership).await;
+                let io = TokioIo::new(Watched::new(io.into_inner(), Rc::clone(&activity)));
+                let http = Box::pin(http2(streams, &self.settings).serve_connection(io, service));
+                let mut driver = Driver::new(http, activity, Rc::clone(&self.settings), membership);
+                (&mut driver).await;
+                driver.count();
             }
         }
     }
+}
+
+/// What hyper is to do about HTTP/2 by itself.
+fn http2(streams: Streams, settings: &Settings) -> http2::Builder<Streams> {
+    let mut http2 = http2::Builder::new(streams);
+    http2
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(settings.max_streams)
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(100)
+        .max_header_list_size(u32::try_from(settings.heads.head).unwrap_or(u32::MAX))
+        .max_send_buf_size(256 << 10)
+        .keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(5));
+    http2
+}
+
+/// What stands between a connection and the service.
+enum Guard {
+    Http1(Rc<Verdict>),
+    Http2(Streams, Limits),
 }
 
 /// A connection on which HTTP can begin.
@@ -186,11 +202,19 @@ fn requests<H: Handler>(
     handler: Rc<H>,
     session: Rc<H::Session>,
     activity: Rc<Activity>,
-    verdict: Option<Rc<Verdict>>,
+    guard: Guard,
 ) -> impl Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible, Future: 'static> {
     service_fn(move |request: Request<Incoming>| {
         let in_flight = InFlight::new(&activity);
-        let answer = match verdict.as_ref().and_then(|verdict| verdict.serve()) {
+        let (verdict, taking) = match &guard {
+            Guard::Http1(verdict) => (Some(Rc::clone(verdict)), None),
+            Guard::Http2(streams, _) => (None, Some(streams.begin())),
+        };
+        let refusal = match &guard {
+            Guard::Http1(verdict) => verdict.serve(),
+            Guard::Http2(_, limits) => judge(&request, limits).map(Box::new),
+        };
+        let answer = match refusal {
             Some(refusal) => Outcome::Refused(handler.refuse(*refusal, &session)),
             None => {
                 let request =
@@ -199,16 +223,32 @@ fn requests<H: Handler>(
                 Outcome::Taken(Box::pin(Rc::clone(&handler).handle(request, Rc::clone(&session))))
             }
         };
-        let (activity, verdict) = (Rc::clone(&activity), verdict.clone());
+        let activity = Rc::clone(&activity);
         async move {
             let answer = match answer {
                 Outcome::Refused(answer) => answer,
                 Outcome::Taken(answer) => answer.await,
             };
             let answer = switch(answer, &activity, verdict.as_deref());
-            Ok(answer.map(|body| Answer { body, _in_flight: in_flight }))
+            Ok(answer.map(|body| Answer { body, taking, _in_flight: in_flight }))
         }
     })
+}
+
+/// The limits of HTTP/1's heads, for a request of HTTP/2; its size in all is hyper's to bound.
+fn judge(request: &Request<Incoming>, limits: &Limits) -> Option<Refusal> {
+    let (uri, headers) = (request.uri(), request.headers());
+    let target = uri.path_and_query().map_or(0, |target| target.as_str().len());
+    // Cookies come in as many pieces as there are, and become one field (RFC 9113, section 8.2.3).
+    let fields = || headers.len() - headers.get_all(header::COOKIE).iter().count().saturating_sub(1);
+    let error = if target > limits.target {
+        Error::TargetTooLong
+    } else if headers.len() > limits.fields && fields() > limits.fields {
+        Error::HeadTooLarge
+    } else {
+        return None;
+    };
+    Some(Refusal::of(error, request.method(), uri.path()))
 }
 
 /// Keep what the connection is to change to, for when the answer is out.
@@ -231,154 +271,4 @@ fn switch(answer: Response<Body>, activity: &Activity, verdict: Option<&Verdict>
 enum Outcome<F> {
     Refused(Response<Body>),
     Taken(F),
-}
-
-/// Tasks that hyper starts stay on the thread.
-#[derive(Clone, Copy)]
-struct LocalExecutor;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(async move {
-            future.await;
-        });
-    }
-}
-
-/// What [`Driver`] wants of hyper's two kinds of connections.
-trait Http: Future<Output = hyper::Result<()>> {
-    /// Requests overlap.
-    const SHARED: bool;
-    fn shut_down(self: Pin<&mut Self>);
-}
-
-impl<S> Http for http1::Connection<TokioIo<Guarded<Io>>, S>
-where
-    S: Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible>,
-{
-    const SHARED: bool = false;
-
-    fn shut_down(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
-}
-
-impl<S> Http for Pin<Box<http2::Connection<TokioIo<Io>, S, LocalExecutor>>>
-where
-    S: Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible, Future: 'static>,
-{
-    const SHARED: bool = true;
-
-    fn shut_down(self: Pin<&mut Self>) {
-        self.get_mut().as_mut().graceful_shutdown();
-    }
-}
-
-/// Drives a connection until it ends, or has been idle, unfinished or unread for too long.
-struct Driver<C> {
-    http: C,
-    activity: Rc<Activity>,
-    settings: Rc<Settings>,
-    membership: Membership,
-    timer: Pin<Box<Sleep>>,
-    /// The timer was polled since it was set, and the drain knows this task.
-    started: bool,
-    shutting_down: bool,
-    /// It was idle for long, and is closing.
-    said_goodbye: bool,
-}
-
-impl<C: Http + Unpin> Driver<C> {
-    fn new(http: C, activity: Rc<Activity>, settings: Rc<Settings>, membership: Membership) -> Self {
-        let timer = Box::pin(tokio::time::sleep(settings.keep_alive));
-        Self { http, activity, settings, membership, timer, started: false, shutting_down: false, said_goodbye: false }
-    }
-
-    /// Close an idle connection as its protocol wants it.
-    fn say_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.said_goodbye = true;
-        self.shutting_down = true;
-        Pin::new(&mut self.http).shut_down();
-        self.set_timer(self.settings.head, cx);
-        Pin::new(&mut self.http).poll(cx).map(|_| ())
-    }
-
-    fn set_timer(&mut self, after: Duration, cx: &mut Context<'_>) {
-        self.timer.as_mut().reset(tokio::time::Instant::now() + after);
-        let _ = self.timer.as_mut().poll(cx);
-    }
-
-    /// Ready when the connection has to be given up.
-    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let deadline = self.activity.deadline(&self.settings);
-            let rang = self.timer.is_elapsed();
-            match deadline {
-                Some(deadline) if rang && deadline <= Instant::now() => return Poll::Ready(()),
-                Some(deadline) if rang || deadline < self.timer.deadline().into_std() => {
-                    self.timer.as_mut().reset(deadline.into());
-                }
-                // Nothing limits a busy connection from here; look again in a while.
-                None if rang => self.timer.as_mut().reset(tokio::time::Instant::now() + self.settings.keep_alive),
-                _ => return Poll::Pending,
-            }
-            if self.timer.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-        }
-    }
-}
-
-/// How a connection's HTTP ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ended {
-    /// All that was to be said is said.
-    Over,
-    /// The connection broke, or was given up.
-    Cut,
-}
-
-impl From<hyper::Result<()>> for Ended {
-    /// An error has no one to be told to: the client is gone, or was answered by hyper.
-    fn from(result: hyper::Result<()>) -> Self {
-        if result.is_ok() { Self::Over } else { Self::Cut }
-    }
-}
-
-impl<C: Http + Unpin> Future for Driver<C> {
-    type Output = Ended;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
-        let this = &mut *self;
-        let is_new = !std::mem::replace(&mut this.started, true);
-        if is_new {
-            this.membership.set_waker(cx.waker());
-            let _ = this.timer.as_mut().poll(cx);
-        }
-        if !this.shutting_down && this.membership.connections().is_draining() {
-            // Without having read anything, hyper would close it, with a request on it.
-            if is_new && let Poll::Ready(result) = Pin::new(&mut this.http).poll(cx) {
-                return Poll::Ready(result.into());
-            }
-            this.shutting_down = true;
-            Pin::new(&mut this.http).shut_down();
-        }
-        if let Poll::Ready(result) = Pin::new(&mut this.http).poll(cx) {
-            return Poll::Ready(result.into());
-        }
-        this.activity.observe(C::SHARED);
-        if !this.said_goodbye {
-            ready!(this.poll_deadline(cx));
-            if !this.activity.is_waiting() {
-                return Poll::Ready(Ended::Cut);
-            }
-            return this.say_goodbye(cx).map(|()| Ended::Cut);
-        }
-        ready!(this.timer.as_mut().poll(cx));
-        if this.activity.is_idle() {
-            return Poll::Ready(Ended::Cut);
-        }
-        this.set_timer(this.settings.keep_alive, cx);
-        Poll::Pending
-    }
 }

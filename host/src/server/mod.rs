@@ -8,11 +8,15 @@ mod client_hello;
 mod connection;
 mod detect;
 mod drain;
+mod driver;
+mod flood;
 mod frames;
+mod linger;
 mod listener;
 mod pump;
 mod scan;
 mod streams;
+mod taking;
 #[cfg(test)]
 mod tests;
 pub mod tls;

@@ -307,6 +307,8 @@ pub struct ListenerMetrics {
     accepted: Counter,
     open: AtomicI64,
     refused: Series<&'static str, Counter>,
+    cut: Series<&'static str, Counter>,
+    stalled: Counter,
 }
 
 impl ListenerMetrics {
@@ -321,6 +323,19 @@ impl ListenerMetrics {
     /// `incomplete` (it ended before it said which cluster it wants), `no-cluster` or `upstream`.
     pub fn refused(&self, reason: &'static str) {
         self.refused.find(reason, "other").add(1);
+    }
+
+    /// A connection was ended for what its client did: `slow-head`, `slow-reader`, `http2-malformed`, `http2-calm`
+    /// (too many continuations, small pieces or early resets, or a list of fields that is too long), or one of the
+    /// floods of HTTP/2: `http2-resets`, `http2-pings`, `http2-settings`, `http2-priorities`, `http2-window-updates`,
+    /// `http2-empty-data`, `http2-continuations`, `http2-errors`, `http2-unknown`.
+    pub fn cut(&self, reason: &'static str) {
+        self.cut.find(reason, "other").add(1);
+    }
+
+    /// A stream of HTTP/2 was reset, since its client took nothing of the answer.
+    pub fn stalled(&self) {
+        self.stalled.add(1);
     }
 }
 

@@ -1,8 +1,11 @@
 //! HTTP/2 with prior knowledge.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, Version};
 use http_body::Frame;
+use http_body_util::BodyExt;
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
@@ -11,6 +14,7 @@ use tokio::net::TcpStream;
 use super::gateway::{Gateway, Wanted, channel, field, mirror, read_until, respond, route, start, whole};
 use crate::body::Body;
 use crate::config::model::Timeouts;
+use crate::server::Settings;
 use crate::upstream::tests::support::{endpoint, on_thread};
 
 #[derive(Clone, Copy)]
@@ -120,6 +124,47 @@ fn a_reset_stream_ends_the_upstream_call() {
         assert_eq!(told.recv().await, Some("request"));
         answer.abort();
         assert_eq!(told.recv().await, Some("closed"));
+    });
+}
+
+#[test]
+fn a_stream_whose_client_takes_nothing_is_reset_and_the_others_are_served() {
+    on_thread(async {
+        let (tell, mut left) = tokio::sync::mpsc::unbounded_channel();
+        let large = endpoint(move |_, mut stream| {
+            let tell = tell.clone();
+            async move {
+                read_until(&mut stream, b"\r\n\r\n").await;
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n").await;
+                let _ = stream.write_all(&[b'x'; 100_000]).await;
+                read_until(&mut stream, b"\r\n\r\n").await;
+                let _ = tell.send(());
+            }
+        })
+        .await;
+        let mut wanted = Wanted::all_to(&[large], Timeouts::default());
+        wanted.settings = Settings { stalled: Duration::from_millis(50), ..Settings::default() };
+        let gateway = start(wanted);
+        let stream = TcpStream::connect(gateway.address).await.unwrap();
+        let mut builder = http2::Builder::new(Local);
+        let (mut sender, connection) =
+            builder.initial_stream_window_size(1000).handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::task::spawn_local(connection);
+        let mut answer = sender.send_request(get("/").body(Body::Empty).unwrap()).await.unwrap();
+        // Nothing is taken until the gateway has given up.
+        left.recv().await;
+        let mut taken = 0;
+        let broken = loop {
+            match answer.body_mut().frame().await {
+                Some(Ok(frame)) => taken += frame.into_data().unwrap().len(),
+                Some(Err(error)) => break error,
+                None => panic!("the answer is whole"),
+            }
+        };
+        assert!(taken <= 1000, "{taken}");
+        assert!(format!("{broken:?}").contains("CANCEL"), "{broken:?}");
+        let other = sender.send_request(get("/").body(Body::Empty).unwrap()).await.unwrap();
+        assert_eq!(other.status(), StatusCode::OK);
     });
 }
 

@@ -1,26 +1,19 @@
 //! A connection through which only good requests come. A bad one is replaced by a stand-in, so that its answer takes
 //! the usual way and its turn after those before it; then nothing more is heard of the client.
 
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use http::Method;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
 
 use super::verdict::{Refusal, Verdict};
 use super::{Limits, Scan, Step};
 use crate::error::Error;
-
-/// How long, and for how many bytes, a client may go on sending what nobody reads. Closing with bytes unread would
-/// reset the connection, and the answer with it.
-const LINGER: Duration = Duration::from_secs(2);
-const MAX_LINGER: usize = 1 << 20;
+use crate::server::linger::Linger;
 
 /// A scanned connection.
 pub(in crate::server) struct Guarded<S> {
@@ -41,11 +34,6 @@ enum State {
     Refused,
     /// A body was.
     Broken,
-}
-
-struct Linger {
-    timer: Pin<Box<Sleep>>,
-    left: usize,
 }
 
 impl<S> Guarded<S> {
@@ -133,27 +121,6 @@ fn pass(scan: &mut Scan, verdict: &Verdict, bytes: &[u8]) -> (usize, Option<Erro
         }
     }
     (good, None)
-}
-
-impl Linger {
-    fn new() -> Box<Self> {
-        Box::new(Self { timer: Box::pin(tokio::time::sleep(LINGER)), left: MAX_LINGER })
-    }
-
-    /// Read and forget, until the client ends or has had its time.
-    fn poll(&mut self, from: &mut (impl AsyncRead + Unpin), cx: &mut Context<'_>) -> Poll<()> {
-        let mut scratch = [0; 4096];
-        loop {
-            let mut buf = ReadBuf::new(&mut scratch);
-            match Pin::new(&mut *from).poll_read(cx, &mut buf) {
-                Poll::Ready(Ok(())) if !buf.filled().is_empty() && self.left > buf.filled().len() => {
-                    self.left -= buf.filled().len();
-                }
-                Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending => return self.timer.as_mut().poll(cx),
-            }
-        }
-    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {

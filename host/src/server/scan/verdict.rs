@@ -26,9 +26,17 @@ impl Refusal {
         let method = words.next().filter(|word| word.len() <= 32).and_then(|word| Method::from_bytes(word).ok());
         // Without the query, which may hold secrets.
         let path = words.next().unwrap_or_default().split(|byte| *byte == b'?').next().unwrap_or_default();
-        let path = path.get(..MAX_SHOWN).unwrap_or(path).escape_ascii().to_string();
-        Self { error, method: method.unwrap_or_default(), path }
+        Self { error, method: method.unwrap_or_default(), path: shown(path) }
     }
+
+    /// Of a request that could be read.
+    pub(in crate::server) fn of(error: Error, method: &Method, path: &str) -> Self {
+        Self { error, method: method.clone(), path: shown(path.as_bytes()) }
+    }
+}
+
+fn shown(path: &[u8]) -> String {
+    path.get(..MAX_SHOWN).unwrap_or(path).escape_ascii().to_string()
 }
 
 /// Shared by the scan of one connection and by who serves its requests.

@@ -80,18 +80,28 @@ impl Families {
 
     fn listeners(&mut self, metrics: &Metrics) {
         let (mut accepted, mut open, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut cut, mut stalled) = (Vec::new(), Vec::new());
         for (listener, handle) in metrics.listeners.sorted() {
             for (reason, counter) in handle.refused.iter() {
                 let labels = vec![("listener".into(), listener.to_string()), ("reason".into(), reason.to_owned())];
                 refused.push((labels, Number::Count(counter.value())));
             }
+            for (reason, counter) in handle.cut.iter() {
+                let labels = vec![("listener".into(), listener.to_string()), ("reason".into(), reason.to_owned())];
+                cut.push((labels, Number::Count(counter.value())));
+            }
             let labels = vec![("listener".into(), listener.to_string())];
+            stalled.push((labels.clone(), Number::Count(handle.stalled.value())));
             accepted.push((labels.clone(), Number::Count(handle.accepted.value())));
             open.push((labels, Number::Count(whole(&handle.open))));
         }
         self.add("sluice_connections", "Connections accepted", None, Samples::Counter(accepted));
         let help = "Connections closed before they could be served";
         self.add("sluice_connections_refused", help, None, Samples::Counter(refused));
+        let help = "Connections ended for what their clients did";
+        self.add("sluice_connections_cut", help, None, Samples::Counter(cut));
+        let help = "Streams of HTTP/2 reset since their clients took nothing of the answer";
+        self.add("sluice_streams_stalled", help, None, Samples::Counter(stalled));
         self.add("sluice_connections_open", "Connections open now", None, Samples::Gauge(open));
         let certificates = metrics.certificates.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let expiries = certificates.into_iter().map(|(listener, name, at)| {
