@@ -94,6 +94,7 @@ fn exchange() -> Box<Exchange> {
         route: "route".into(),
         listener: "public".into(),
         client: [192, 0, 2, 7].into(),
+        ends: None,
         request: RequestHead {
             method: Method::GET,
             scheme: "http",

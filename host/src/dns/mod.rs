@@ -1,8 +1,9 @@
 //! Asks DNS for addresses and services: a stub resolver (RFC 1034, section 5.3.1) over UDP, and over TCP what doesn't
-//! fit. It remembers nothing: whoever asks gets the time to live, and decides. It never reads `/etc/hosts`, since what
-//! comes from there couldn't say how long it holds.
+//! fit. It remembers nothing: whoever asks gets the time to live, and decides. What this machine knows by itself
+//! (`/etc/hosts`) isn't asked for, unless other servers than the system's are wanted.
 
 mod client;
+mod hosts;
 mod message;
 mod name;
 mod resolver;

@@ -5,9 +5,13 @@ use std::time::Duration;
 
 use super::DnsError;
 use super::client::Client;
+use super::hosts;
 use super::message::{Data, Kind, Reply};
 use super::name::Name;
 use super::system::System;
+
+/// How long it holds what this machine knows by itself, which doesn't say so.
+const KNOWN: Duration = Duration::from_secs(5);
 
 /// Asks the servers that it was made with, or the system's, as they are at each question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +45,19 @@ pub struct Service {
     pub target: Name,
 }
 
+impl Addresses {
+    /// Those that nobody had to be asked for.
+    fn known(all: &[IpAddr]) -> Self {
+        let of = |is_v4: bool| {
+            let items: Vec<IpAddr> = all.iter().filter(|address| address.is_ipv4() == is_v4).copied().collect();
+            if items.is_empty() { Err(DnsError::Empty) } else { Ok(Found { items, ttl: KNOWN }) }
+        };
+        Self { v4: of(true), v6: of(false) }
+    }
+}
+
 impl Resolver {
-    /// Without `servers`, those of `resolv.conf`, and only then its domains for short names. `timeout` is for one answer of
+    /// Without `servers`, those of `resolv.conf`, and only then its domains for short names, and `/etc/hosts`. `timeout` is for one answer of
     /// one server; all are asked twice.
     pub fn new(servers: Vec<SocketAddr>, timeout: Duration) -> Self {
         Self { servers, timeout }
@@ -50,6 +65,12 @@ impl Resolver {
 
     /// The addresses of a host. `absolute`: it is never short for another one. Families that aren't wanted count as empty.
     pub async fn addresses(&self, name: &Name, absolute: bool, v4: bool, v6: bool) -> Addresses {
+        let wanted = |address: &IpAddr| if address.is_ipv4() { v4 } else { v6 };
+        let known: Vec<IpAddr> = if self.servers.is_empty() { hosts::find(name) } else { Vec::new() };
+        let known: Vec<IpAddr> = known.into_iter().filter(wanted).collect();
+        if !known.is_empty() {
+            return Addresses::known(&known);
+        }
         let (client, candidates) = self.ways(name, absolute);
         let mut last = Addresses { v4: Err(DnsError::Empty), v6: Err(DnsError::Empty) };
         for candidate in candidates {

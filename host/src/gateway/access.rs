@@ -43,6 +43,11 @@ impl AccessOutput {
         state.serving.clone()
     }
 
+    /// The output of what serves.
+    pub fn serving(&self) -> Option<Arc<Writer>> {
+        self.lock().serving.clone()
+    }
+
     /// The configuration that something was opened for isn't published.
     pub fn forget_fresh(&self) {
         self.lock().fresh = None;

@@ -13,6 +13,7 @@ use http::{HeaderValue, Request, Response, header};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::body::{Body, BodyError};
+use crate::config::model::Address;
 use crate::error::Error;
 use crate::plugin::http_client::{ClientError, HttpClient, Sending};
 use crate::upstream::{Caller, ThreadCluster};
@@ -88,8 +89,12 @@ async fn send(
     let mut request = request.map(|body| if body.is_empty() { Body::Empty } else { Body::Full(body) });
     // Unlike a client's request this one names no host, so the cluster's stands in.
     let host = cluster.cluster().host().cloned().or_else(|| {
-        let member = cluster.cluster().members().first()?;
-        HeaderValue::from_str(member.endpoint.text()).ok()
+        let endpoint = &cluster.cluster().members().first()?.endpoint;
+        match endpoint.address() {
+            Address::Ip(_) => HeaderValue::from_str(endpoint.text()).ok(),
+            // Its path is no host.
+            Address::Unix(_) => Some(HeaderValue::from_static("localhost")),
+        }
     });
     if let Some(host) = host {
         request.headers_mut().insert(header::HOST, host);
@@ -109,5 +114,50 @@ fn why(error: Error) -> ClientError {
             ClientError::Timeout
         }
         _ => ClientError::Unavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::{Cluster, ClusterProtocol, ClusterTls, Versions};
+    use crate::upstream::tests::authority::{Age, Authority};
+    use crate::upstream::tests::support::{answer_all, on_thread};
+    use crate::upstream::tests::{http2, tls};
+
+    /// What plugins reach over this cluster.
+    async fn reach(cluster: ThreadCluster, body: &'static [u8]) -> Result<Response<Bytes>, ClientError> {
+        let clusters: Clusters = [("up".into(), Rc::new(cluster))].into();
+        let (client, serve) = Client::new(Rc::new(RefCell::new(Rc::new(clusters))));
+        tokio::task::spawn_local(serve);
+        let request = Request::post("/").body(Bytes::from_static(body)).unwrap();
+        client.send("up", request, None, 1000).await
+    }
+
+    #[test]
+    fn plugins_reach_clusters_over_tls_and_by_http2() {
+        on_thread(async {
+            let mut authority = Authority::new();
+            for protocol in [ClusterProtocol::Http1, ClusterProtocol::Http2, ClusterProtocol::Auto] {
+                let mut config = authority.server("shop.test", Age::Good, false, Versions::default());
+                config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+                let address = tls::encrypted(config, |number, stream| async move {
+                    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                        let serve = |_, _, answering| async { http2::ok(answering) };
+                        http2::serve_all(number, stream, http2::usual(), serve).await;
+                    } else {
+                        answer_all(stream).await;
+                    }
+                })
+                .await;
+                let wanted = ClusterTls { protocol, ..authority.wanted("shop.test") };
+                let cluster = authority.cluster_like(address, &wanted, Cluster { protocol, ..Cluster::default() });
+                let answer = reach(cluster, b"").await.unwrap();
+                assert_eq!((answer.status().as_u16(), &answer.body()[..]), (200, &b"ok"[..]), "{protocol:?}");
+                let other = ClusterTls { protocol, ..authority.wanted("other.test") };
+                let cluster = authority.cluster_like(address, &other, Cluster { protocol, ..Cluster::default() });
+                assert_eq!(reach(cluster, b"").await.err(), Some(ClientError::Unavailable), "for another name");
+            }
+        });
     }
 }

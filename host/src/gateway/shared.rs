@@ -49,8 +49,13 @@ impl Shared {
     /// Have all data threads serve by `snapshot`, and wait until they do.
     pub async fn publish(&self, snapshot: Arc<Snapshot>) {
         let version = self.version.fetch_add(1, Ordering::Relaxed) + 1;
-        let shares = self.sockets.take(snapshot.config());
-        let access = self.access.take(snapshot.config());
+        let is_known = self.snapshot().is_some_and(|serving| Arc::ptr_eq(serving.config(), snapshot.config()));
+        // With other endpoints alone it needs nothing new; what there is may be for a configuration that is being built.
+        let (shares, access) = if is_known {
+            (self.sockets.none(), self.access.serving())
+        } else {
+            (self.sockets.take(snapshot.config()), self.access.take(snapshot.config()))
+        };
         let mut waiting = Vec::with_capacity(self.workers.len());
         for (worker, sockets) in self.workers.iter().zip(shares) {
             let (done, taken) = oneshot::channel();

@@ -62,6 +62,11 @@ impl Sockets {
         shares
     }
 
+    /// For what listens where the last one does.
+    pub fn none(&self) -> Vec<Share> {
+        (0..self.threads).map(|_| Share::new()).collect()
+    }
+
     /// The configuration that new sockets were bound for isn't published: nobody shall find a port open behind which
     /// nobody is.
     pub fn forget_fresh(&self) {

@@ -167,3 +167,42 @@ async fn a_listener_can_become_one_for_streams_and_open_streams_go_on() {
     open.read_to_string(&mut heard).await.unwrap();
     assert_eq!(heard, "before and after");
 }
+
+#[tokio::test]
+async fn a_stream_on_which_nothing_moves_ends() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = listener.local_addr().unwrap();
+    let text = tcp("cluster = \"silent\"\nidle_timeout = \"100ms\"\n") + &cluster("silent", endpoint, "");
+    let (_directory, gateway) = start(&text).await;
+    let mut client = TcpStream::connect(gateway.address("public").unwrap()).await.unwrap();
+    client.write_all(b"hello").await.unwrap();
+    let (mut upstream, _) = listener.accept().await.unwrap();
+    let mut heard = [0; 5];
+    upstream.read_exact(&mut heard).await.unwrap();
+    let both = async {
+        // The end, or a reset.
+        let _ = client.read(&mut [0]).await;
+        let _ = upstream.read(&mut [0]).await;
+    };
+    tokio::time::timeout(BROKEN, both).await.expect("it never ended");
+}
+
+#[tokio::test]
+async fn upstreams_are_told_whose_request_it_is() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let more = "proxy_protocol = \"v1\"\n[[route]]\nname = \"all\"\ncluster = \"up\"\n";
+    let text = "[admin]\naddress = \"127.0.0.1:0\"\n[[listener]]\nname = \"public\"\naddress = \"127.0.0.1:0\"\n"
+        .to_owned()
+        + &cluster("up", listener.local_addr().unwrap(), more);
+    let (_directory, gateway) = start(&text).await;
+    let mut client = TcpStream::connect(gateway.address("public").unwrap()).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let (mut upstream, _) = listener.accept().await.unwrap();
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"\r\n\r\n") {
+        heard.push(upstream.read_u8().await.unwrap());
+    }
+    let (source, destination) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
+    let header = format!("PROXY TCP4 127.0.0.1 127.0.0.1 {} {}\r\nGET / ", source.port(), destination.port());
+    assert!(heard.starts_with(header.as_bytes()), "{}", String::from_utf8_lossy(&heard));
+}

@@ -90,6 +90,7 @@ mod tests {
             route: Arc::from("r"),
             listener: Arc::from("l"),
             client: [127, 0, 0, 1].into(),
+            ends: None,
             request: RequestHead {
                 method: Method::GET,
                 scheme: "http",

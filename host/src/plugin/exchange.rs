@@ -3,7 +3,7 @@
 //! The proxy makes it, the chain carries it, and an instance borrows it for the time of one call.
 //! Edits by plugins go through the checked setters of [`super::edit`].
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,6 +25,8 @@ pub struct Exchange {
     pub listener: Arc<str>,
     /// The client's address; the forwarded one behind a trusted proxy.
     pub client: IpAddr,
+    /// Of the client's connection, if there is one: its address as the connection tells it, and the one that it called.
+    pub ends: Option<(SocketAddr, SocketAddr)>,
     pub request: RequestHead,
     /// There from the response phase on.
     pub response: Option<ResponseHead>,
@@ -59,6 +61,7 @@ impl Exchange {
             route: Arc::clone(&self.route),
             listener: Arc::clone(&self.listener),
             client: self.client,
+            ends: self.ends,
             request: RequestHead {
                 method: request.method.clone(),
                 scheme: request.scheme,

@@ -97,6 +97,7 @@ pub(super) fn admit(
         route: Arc::clone(&route.name),
         listener: Arc::clone(&connection.listener),
         client,
+        ends: Some((connection.peer, connection.local)),
         request,
         response: None,
         identity: None,

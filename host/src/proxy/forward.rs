@@ -26,8 +26,8 @@ pub(super) async fn forward(
 ) -> Result<Body, Error> {
     let request = outgoing(snapshot, route, cluster, exchange, body)?;
     let identity = exchange.identity.as_ref().map(view);
-    let answer =
-        cluster.send(request, Caller { client: Some(exchange.client), identity, trail: Some(&exchange.trail) }).await?;
+    let caller = Caller { client: Some(exchange.client), ends: exchange.ends, identity, trail: Some(&exchange.trail) };
+    let answer = cluster.send(request, caller).await?;
     let version = answer.version();
     let (parts, body) = answer.into_parts();
     let mut headers = parts.headers;

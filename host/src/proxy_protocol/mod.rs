@@ -13,7 +13,7 @@ use bytes::Bytes;
 pub const LONGEST: usize = 4096;
 
 /// How a header is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Version {
     /// One line of text.
     V1,

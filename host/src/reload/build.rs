@@ -10,9 +10,10 @@ mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use fixed::Fixed;
+pub(super) use publish::with_endpoints;
 use read::{Read, read};
 
 use super::certificates::{self, Store};
@@ -70,10 +71,14 @@ pub struct Builder {
     /// A configuration that is right by itself, but not with the components or addresses as they were.
     pending: Option<Read>,
     running: Option<Running>,
+    interim: Interim,
     status: Status,
     /// Digest by plugin of what [`LastGood`] has.
     kept: BTreeMap<Arc<str>, String>,
 }
+
+/// What has been published while the builder was at work, until it takes it up.
+pub(super) type Interim = Arc<Mutex<Option<Arc<Snapshot>>>>;
 
 struct Running {
     snapshot: Arc<Snapshot>,
@@ -170,6 +175,7 @@ impl Builder {
             read: None,
             pending: None,
             running: None,
+            interim: Interim::default(),
             status: Status::default(),
             kept: BTreeMap::new(),
         })

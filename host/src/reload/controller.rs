@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::build::{Builder, Built, Prepare};
+use super::build::{Builder, Built, Interim, Prepare, with_endpoints};
 use super::discovery::Discovery;
 use super::watch::{Watch, Watched};
 use crate::snapshot::Snapshot;
@@ -97,6 +97,27 @@ where
         }
     }
 
+    /// Wait for a build, and serve endpoints that are found meanwhile: compiling may take long, and who has gone has gone.
+    async fn serve_meanwhile<T>(
+        &mut self,
+        mut building: oneshot::Receiver<T>,
+        mut serving: Option<Arc<Snapshot>>,
+        interim: &Interim,
+    ) -> Option<T> {
+        loop {
+            tokio::select! {
+                built = &mut building => return built.ok(),
+                () = self.discovery.changed() => {}
+            }
+            let Some(before) = &serving else { continue };
+            if let Some(next) = with_endpoints(before, self.discovery.found(), &self.metrics) {
+                *interim.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&next));
+                serving = Some(Arc::clone(&next));
+                (self.publish)(next).await;
+            }
+        }
+    }
+
     fn count(&self, built: &Built, first_look: bool) {
         if built.outcome != Reload::Unchanged || !first_look {
             self.metrics.reloaded(built.outcome);
@@ -109,6 +130,7 @@ where
     /// None if there will never be a snapshot again.
     async fn rebuild(&mut self, unsettled: BTreeSet<std::path::PathBuf>) -> Option<Built> {
         let mut builder = self.builder.take()?;
+        let (serving, interim) = (builder.serving().cloned(), builder.interim());
         let prepare = self.prepare.clone();
         let (sender, receiver) = oneshot::channel();
         let work = move || {
@@ -121,7 +143,8 @@ where
             tracing::error!(%error, "can't start a thread; there will be no more reloads");
             return None;
         }
-        let (builder, built) = receiver.await.ok()?;
+        let (mut builder, built) = self.serve_meanwhile(receiver, serving, &interim).await?;
+        builder.catch_up();
         let built = built.unwrap_or_else(|_| {
             tracing::error!("the reload failed in an unforeseen way; please report this");
             None
@@ -131,3 +154,6 @@ where
         Some(built)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 
 mod cluster;
 pub mod dns;
+mod expiry;
 mod exposition;
 mod families;
 mod own;
@@ -19,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use cluster::ClusterMetrics;
+pub use expiry::{Expiry, Owner};
 pub use exposition::Format;
 pub use own::{OwnError, Record};
 pub use reading::{Buckets, Classes, ClusterReading, Failure, ListenerReading, PluginReading, Traffic, bounds};
@@ -45,8 +47,7 @@ pub struct Metrics {
     published_at: AtomicU64,
     /// Files that are refused now.
     refused_files: AtomicU64,
-    /// When certificates cease to be good: listener, name, seconds since 1970.
-    certificates: Mutex<Vec<(Arc<str>, String, i64)>>,
+    certificates: Mutex<Vec<Expiry>>,
     refusals: Arc<Refusals>,
     reload_records: ReloadRecords,
     timeline: Timeline,
@@ -95,9 +96,8 @@ impl Metrics {
         self.published_at.store(now.as_secs(), Ordering::Relaxed);
     }
 
-    /// The certificates that listeners show from now on: listener, name, and when they cease to be good in seconds
-    /// since 1970.
-    pub fn certificates(&self, expiries: Vec<(Arc<str>, String, i64)>) {
+    /// The certificates that are shown from now on.
+    pub fn certificates(&self, expiries: Vec<Expiry>) {
         *self.certificates.lock().unwrap_or_else(PoisonError::into_inner) = expiries;
     }
 

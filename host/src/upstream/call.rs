@@ -5,6 +5,7 @@ use std::time::Instant;
 use http::{Request, Response};
 
 use super::cluster::Cluster;
+use super::connection::Ends;
 use super::guarded::guarded;
 use super::limit::Room;
 use super::retry::{SHARE, copy, is_retried, keep_body, pause};
@@ -82,7 +83,7 @@ impl ThreadCluster {
             let begun = caller.trail.and_then(Trail::begin);
             let hedge = hedge.filter(|_| attempt == 1).and_then(|hedge| Some((copy(&request, &hedge.methods)?, hedge)));
             let (index, sent) = match hedge {
-                None => (index, self.attempt(index, request).await),
+                None => (index, self.attempt(index, request, caller.ends).await),
                 // Apart, so that others don't pay for it.
                 Some((twin, hedge)) => {
                     let hedged = Box::pin(self.hedged(index, request, twin, hedge, &caller)).await;
@@ -149,13 +150,13 @@ impl ThreadCluster {
     }
 
     /// Try one endpoint, in time.
-    pub(super) async fn attempt(&self, index: usize, request: Request<Body>) -> Tried {
+    pub(super) async fn attempt(&self, index: usize, request: Request<Body>, ends: Option<Ends>) -> Tried {
         let cluster = self.cluster();
         let sent = match cluster.timeouts().attempt {
-            None => self.send_to(index, request).await,
+            None => self.send_to(index, request, ends).await,
             Some(limit) => {
                 let start = Instant::now();
-                match tokio::time::timeout(limit, self.send_to(index, request)).await {
+                match tokio::time::timeout(limit, self.send_to(index, request, ends)).await {
                     Ok(sent) => sent,
                     Err(_) => {
                         let error = Error::FirstByteTimeout;

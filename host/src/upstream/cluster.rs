@@ -24,7 +24,6 @@ pub struct Cluster {
     members: Vec<Member>,
     host: Option<HeaderValue>,
     timeouts: model::Timeouts,
-    proxy_protocol: Option<Version>,
     manner: Manner,
     health_check: Option<model::HealthCheck>,
     retries: Option<model::Retries>,
@@ -95,12 +94,13 @@ impl Cluster {
             name: Arc::clone(&config.name),
             host: config.host.clone(),
             timeouts: config.timeouts.clone(),
-            proxy_protocol: config.proxy_protocol,
             manner: Manner {
                 tls,
                 protocol: config.protocol,
                 most_streams: config.max_concurrent_streams,
                 keepalive: config.keepalive,
+                keep_alive: config.timeouts.keep_alive,
+                proxy_protocol: config.proxy_protocol,
                 places: limits.connections.clone(),
             },
             health_check: config.health_check.clone(),
@@ -155,7 +155,7 @@ impl Cluster {
 
     /// The header that connections begin with.
     pub fn proxy_protocol(&self) -> Option<Version> {
-        self.proxy_protocol
+        self.manner.proxy_protocol
     }
 
     /// What connections begin with, if they are encrypted.

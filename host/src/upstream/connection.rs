@@ -2,6 +2,7 @@
 //! it: there is no task behind it, and nothing is handed from one task to another on the way of a request.
 
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -23,6 +24,10 @@ use crate::body::Body;
 use crate::config::model::Timeouts;
 use crate::error::Error;
 use crate::io::{Io, Switched, Transport};
+use crate::proxy_protocol::{self, Header};
+
+/// The two ends of a client's connection: its address, and the one that it called.
+pub type Ends = (SocketAddr, SocketAddr);
 
 /// A connection. Dropping it closes it. It is boxed all its life, since it moves from hand to hand.
 pub(super) struct Connection {
@@ -32,6 +37,8 @@ pub(super) struct Connection {
     clock: Clock,
     idle_since: Instant,
     pool: Weak<EndpointPool>,
+    /// Of whom the endpoint was told.
+    ends: Option<Ends>,
     /// Last, so that others come in when it is closed.
     place: Option<Place>,
 }
@@ -48,13 +55,25 @@ pub(super) struct Failure {
 }
 
 impl Connection {
-    /// Connect to an endpoint.
+    /// Connect to an endpoint. Where it is told for whom, by the PROXY protocol, it is for `ends`, or for the gateway itself.
     ///
     /// # Errors
     /// [`Error::ConnectFailed`], [`Error::ConnectTimeout`] or [`Error::Tls`].
-    pub async fn open(timeouts: &Timeouts, pool: &Rc<EndpointPool>, place: Option<Place>) -> Result<Box<Self>, Error> {
+    pub async fn open(
+        timeouts: &Timeouts,
+        pool: &Rc<EndpointPool>,
+        place: Option<Place>,
+        ends: Option<Ends>,
+    ) -> Result<Box<Self>, Error> {
         let tls = pool.tls().map(Tls::for_http1);
-        Ok(Self::over(connect(pool.address(), b"", tls, timeouts.connect).await?, pool, place))
+        let Some(version) = pool.proxy_protocol() else {
+            return Ok(Self::over(connect(pool.address(), b"", tls, timeouts.connect).await?, pool, place));
+        };
+        let proxied = |(source, destination)| Header::Proxied { source, destination };
+        let header = proxy_protocol::encode(version, &ends.map_or(Header::Local, proxied));
+        let mut own = Self::over(connect(pool.address(), &header, tls, timeouts.connect).await?, pool, place);
+        own.ends = ends;
+        Ok(own)
     }
 
     /// Begin on an open connection.
@@ -67,6 +86,7 @@ impl Connection {
             clock: Clock::new(now),
             idle_since: now,
             pool: Rc::downgrade(pool),
+            ends: None,
             place,
         })
     }
@@ -180,6 +200,11 @@ impl Connection {
     pub fn switched(mut self: Box<Self>, idle: Duration, in_flight: InFlight) -> Switched {
         let first = self.receiving.take_rest();
         Switched { io: self.io, first, idle, life: vec![Box::new((in_flight, self.place))] }
+    }
+
+    /// Of whom the endpoint was told; none if it was of nobody.
+    pub fn ends(&self) -> Option<Ends> {
+        self.ends
     }
 
     /// Since when it is in a pool.

@@ -117,8 +117,7 @@ async fn check(cluster: Arc<str>, endpoint: Arc<Endpoint>, check: HealthCheck, g
     let host = greeting.host.or_else(|| HeaderValue::from_str(endpoint.text()).ok());
     let greeting = Greeting { host, ..greeting };
     let mut row = Row::default();
-    // The first ones soon, and not all at once.
-    tokio::time::sleep(check.interval.min(Duration::from_secs(1)).mul_f64(fraction())).await;
+    tokio::time::sleep(first_pause(check.interval, fraction())).await;
     loop {
         let probed = tokio::time::timeout(check.timeout, probe(&endpoint, &check, &greeting)).await;
         let (well, reason) = match probed {
@@ -145,9 +144,18 @@ async fn check(cluster: Arc<str>, endpoint: Arc<Endpoint>, check: HealthCheck, g
                 tracing::warn!(cluster = &*cluster, endpoint, reason, "endpoint is unhealthy now");
             }
         }
-        // A tenth more or less, so that many gateways don't fall into step.
-        tokio::time::sleep(check.interval.mul_f64(0.9 + 0.2 * fraction())).await;
+        tokio::time::sleep(pause(check.interval, fraction())).await;
     }
+}
+
+/// Until the first check, by chance: soon, but not of all endpoints at once.
+fn first_pause(interval: Duration, chance: f64) -> Duration {
+    interval.min(Duration::from_secs(1)).mul_f64(chance)
+}
+
+/// From one check to the next, by chance: a tenth more or less, so that many gateways don't fall into step.
+fn pause(interval: Duration, chance: f64) -> Duration {
+    interval.mul_f64(0.9 + 0.2 * chance)
 }
 
 /// Equal results in a row.
@@ -180,6 +188,19 @@ fn fraction() -> f64 {
 mod tests {
     use super::*;
     use crate::config::model::Probe;
+
+    #[test]
+    fn checks_are_spread() {
+        let second = Duration::from_secs(1);
+        assert_eq!([first_pause(second * 5, 0.0), first_pause(second * 5, 1.0)], [Duration::ZERO, second]);
+        assert_eq!(first_pause(second / 2, 1.0), second / 2, "never later than the next one");
+        assert_eq!([pause(second * 10, 0.0), pause(second * 10, 1.0)], [second * 9, second * 11]);
+        let chances: Vec<f64> = (0..1000).map(|_| fraction()).collect();
+        assert!(chances.iter().all(|chance| (0.0..=1.0).contains(chance)));
+        let mean = chances.iter().sum::<f64>() / 1000.0;
+        // Ten standard deviations of the mean of so many.
+        assert!((0.4..0.6).contains(&mean), "{mean}");
+    }
 
     fn check() -> HealthCheck {
         HealthCheck {

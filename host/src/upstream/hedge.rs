@@ -33,7 +33,7 @@ impl ThreadCluster {
         caller: &Caller<'_>,
     ) -> Hedged {
         let begun = Instant::now();
-        let mut one = pin!(self.attempt(first, request));
+        let mut one = pin!(self.attempt(first, request, caller.ends));
         tokio::select! {
             biased;
             sent = &mut one => return Hedged { index: first, sent, other: None },
@@ -43,7 +43,7 @@ impl ThreadCluster {
             return Hedged { index: first, sent: one.await, other: None };
         };
         let begun_too = Instant::now();
-        let mut two = pin!(self.attempt(second, twin));
+        let mut two = pin!(self.attempt(second, twin, caller.ends));
         let (index, sent) = tokio::select! {
             biased;
             sent = &mut one => (first, sent),

@@ -35,6 +35,7 @@ pub(crate) mod tests;
 mod tls;
 
 pub use cluster::{Cluster, Member};
+pub use connection::Ends;
 pub use dial::Dialed;
 pub use endpoint::Endpoint;
 pub use health::Checks;

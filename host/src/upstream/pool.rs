@@ -12,17 +12,14 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
-use super::connection::Connection;
+use super::connection::{Connection, Ends};
 use super::http2::Sessions;
 use super::places::{Keeper, Places};
 use super::receiving::Scratch;
 use super::sharing::Wanting;
 use super::tls::Tls;
 use crate::config::model::{Address, ClusterProtocol, Keepalive};
-
-/// How long a connection may stay unused. Shorter than what servers usually allow, so that we rather
-/// than they close it.
-pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
+use crate::proxy_protocol::Version;
 
 /// Idle connections kept for one endpoint on one thread; more are closed.
 const MAX_IDLE: usize = 256;
@@ -41,18 +38,22 @@ pub(super) struct Manner {
     /// Requests at once on one connection of HTTP/2.
     pub most_streams: u32,
     pub keepalive: Keepalive,
+    /// How long one may stay unused.
+    pub keep_alive: Duration,
+    /// What they begin with: it tells whose they are, so that they are for those alone.
+    pub proxy_protocol: Option<Version>,
     /// How many there may be.
     pub places: Option<Arc<Places>>,
 }
 
 /// What is the same for connections that are alike.
-pub(super) type Likeness = (usize, ClusterProtocol, u32, Keepalive);
+pub(super) type Likeness = (usize, ClusterProtocol, u32, (Keepalive, Duration), Option<Version>);
 
 impl Manner {
     /// Of TLS it has the place in memory, where no other can be as long as somebody holds on to it.
     pub fn likeness(&self) -> Likeness {
         let tls = self.tls.as_ref().map_or(0, |tls| Arc::as_ptr(tls).addr());
-        (tls, self.protocol, self.most_streams, self.keepalive)
+        (tls, self.protocol, self.most_streams, (self.keepalive, self.keep_alive), self.proxy_protocol)
     }
 
     /// The same for those who may share connections: they count against the same limit too.
@@ -129,6 +130,15 @@ impl EndpointPool {
         self.manner.most_streams
     }
 
+    pub fn proxy_protocol(&self) -> Option<Version> {
+        self.manner.proxy_protocol
+    }
+
+    /// How long a connection may stay unused.
+    pub fn keep_alive(&self) -> Duration {
+        self.manner.keep_alive
+    }
+
     pub fn keepalive(&self) -> Keepalive {
         self.manner.keepalive
     }
@@ -141,11 +151,14 @@ impl EndpointPool {
         &self.scratch
     }
 
-    /// The connection used last, since it is the least likely to be closed soon.
-    pub fn take(&self) -> Option<Box<Connection>> {
+    /// The connection used last, since it is the least likely to be closed soon. If it tells whose it is, one of these.
+    pub fn take(&self, ends: Option<Ends>) -> Option<Box<Connection>> {
         loop {
             // In a statement of its own: dropping a connection must not find the cell borrowed.
-            let mut last = self.idle.borrow_mut().pop()?;
+            let mut last = match self.manner.proxy_protocol {
+                None => self.idle.borrow_mut().pop()?,
+                Some(_) => self.last_of(ends)?,
+            };
             // The watcher may not have had its turn since the connection ended.
             if last.is_silent(&mut Context::from_waker(Waker::noop())) {
                 return Some(last);
@@ -164,9 +177,19 @@ impl EndpointPool {
         }
     }
 
+    fn last_of(&self, ends: Option<Ends>) -> Option<Box<Connection>> {
+        let mut idle = self.idle.borrow_mut();
+        let index = idle.iter().rposition(|connection| connection.ends() == ends)?;
+        Some(idle.remove(index))
+    }
+
     fn keep(self: &Rc<Self>, mut connection: Box<Connection>) {
         if self.idle.borrow().len() >= MAX_IDLE {
-            return;
+            match self.manner.proxy_protocol {
+                None => return,
+                // Those of clients that have gone are of no use to anybody.
+                Some(_) => drop(self.oldest()),
+            }
         }
         let watcher = self.watcher.borrow();
         let Some(watcher) = &*watcher else {
@@ -216,13 +239,13 @@ impl EndpointPool {
     /// Close what has ended, what speaks out of turn, and what nobody used for too long. The moment when the
     /// next will have been idle for too long.
     fn sweep(&self, cx: &mut Context<'_>) -> Option<Instant> {
-        let now = Instant::now();
+        let (now, most) = (Instant::now(), self.keep_alive());
         // Apart, so that connections are dropped while the cell isn't borrowed.
         let mut kept = self.idle.take();
         kept.retain_mut(|connection| {
-            now.saturating_duration_since(connection.idle_since()) < IDLE_TIMEOUT && connection.is_silent(cx)
+            now.saturating_duration_since(connection.idle_since()) < most && connection.is_silent(cx)
         });
-        let first = kept.first().map(|connection| connection.idle_since() + IDLE_TIMEOUT);
+        let first = kept.first().map(|connection| connection.idle_since() + most);
         self.idle.replace(kept);
         first
     }

@@ -10,7 +10,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use super::call::Tried;
 use super::carrier::Carrier;
 use super::cluster::{Cluster, Member};
-use super::connection::{Connection, Failure};
+use super::connection::{Connection, Ends, Failure};
 use super::http2::{Channel, Stream};
 use super::pool::{EndpointPool, Pool};
 use super::retry::Budget;
@@ -39,6 +39,8 @@ pub struct ThreadCluster {
 #[derive(Clone, Copy, Default)]
 pub struct Caller<'a> {
     pub client: Option<IpAddr>,
+    /// Of the client's connection, for endpoints that are told by the PROXY protocol.
+    pub ends: Option<Ends>,
     pub identity: Option<IdentityView<'a>>,
     /// Where tries are noted.
     pub trail: Option<&'a Trail>,
@@ -114,7 +116,7 @@ impl ThreadCluster {
     }
 
     /// Try one endpoint. With an error comes the request if another endpoint may have it.
-    pub(super) async fn send_to(&self, index: usize, mut request: Request<Body>) -> Tried {
+    pub(super) async fn send_to(&self, index: usize, mut request: Request<Body>, ends: Option<Ends>) -> Tried {
         let (Some(member), Some(pool)) = (self.cluster.members().get(index), self.pools.get(index)) else {
             return Err((Error::NoEndpoint, None));
         };
@@ -131,12 +133,13 @@ impl ThreadCluster {
             return Box::pin(self.send_on_channel(member, pool, request, in_flight)).await;
         }
         // What leaves the pool for ever, and may not be sent twice, has a connection of its own.
-        let mut fresh = switches || protocol == ClusterProtocol::Http1 && asks_for_upgrade;
+        let mut fresh = asks_for_upgrade;
         loop {
             let mut start = Instant::now();
-            let entry = match (!fresh).then(|| pool.take()).flatten() {
+            let entry = match (!fresh).then(|| pool.take(ends)).flatten() {
                 Some(connection) => Ok(Entry::Used(connection)),
-                None => pool.enter(fresh).await,
+                // One that is told of somebody isn't for others.
+                None => pool.enter(fresh || pool.proxy_protocol().is_some()).await,
             };
             let entry = match entry {
                 Ok(entry) => entry,
@@ -146,7 +149,7 @@ impl ThreadCluster {
                 Entry::Used(connection) => (connection, true),
                 Entry::New(place) => {
                     start = Instant::now();
-                    match Connection::open(self.cluster.timeouts(), pool, place).await {
+                    match Connection::open(self.cluster.timeouts(), pool, place, ends).await {
                         Ok(connection) => (connection, false),
                         Err(error) => return Err((self.failed(member, start, error), Some(request))),
                     }

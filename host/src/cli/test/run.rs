@@ -111,6 +111,7 @@ impl Prepared {
             route: "test".into(),
             listener: "test".into(),
             client: case.request.client_address,
+            ends: None,
             request: RequestHead {
                 method: self.method.clone(),
                 scheme: self.scheme,

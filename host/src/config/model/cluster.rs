@@ -316,6 +316,8 @@ pub struct Timeouts {
     pub first_byte: Duration,
     /// Without a byte in either direction of a body. Default 60 s.
     pub idle: Duration,
+    /// Of a connection that nobody uses. Default 45 s: shorter than servers usually allow, so that we rather than they close it.
+    pub keep_alive: Duration,
     /// One try, from choosing an endpoint to the answer's head. Default none.
     pub attempt: Option<Duration>,
     /// The whole request with its retries, to the end of the answer. Default none.
@@ -328,6 +330,7 @@ impl Default for Timeouts {
             connect: Duration::from_secs(5),
             first_byte: Duration::from_secs(30),
             idle: Duration::from_secs(60),
+            keep_alive: Duration::from_secs(45),
             attempt: None,
             request: None,
         }

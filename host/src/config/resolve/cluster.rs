@@ -9,7 +9,7 @@ use rustls::pki_types::ServerName;
 use super::{Context, plugin};
 use crate::config::model::{Balance, Cluster, ClusterTls};
 use crate::config::network::reaches;
-use crate::config::problem::{At, Fault, Problems, quote};
+use crate::config::problem::{Fault, Problems};
 use crate::config::written::{self, Written};
 
 /// Refuses endpoints that are the gateway's own listeners or its admin: requests would go round in
@@ -33,30 +33,6 @@ pub(super) fn check_endpoints(written: &Written, problems: &Problems) {
                 problems.add(&endpoint.place, format!("{}: endpoints", cluster.head.subject), fault);
             }
         }
-    }
-}
-
-/// Refuses the PROXY protocol where requests of many clients share connections: those of routes, and those
-/// that plugins make.
-pub(super) fn check_proxy_protocol(written: &Written, problems: &Problems) {
-    let check = |name: &At<Arc<str>>, key: String| {
-        let has_it = |cluster: &written::Cluster| {
-            cluster.settled.proxy_protocol.is_some()
-                && cluster.head.name.as_ref().is_some_and(|own| own.value == name.value)
-        };
-        if written.clusters.iter().any(has_it) {
-            let what = format!("proxy_protocol of the cluster {}, for HTTP,", quote(&name.value));
-            let fault = Fault::unsupported(what, "remove it, or use another cluster for tcp listeners");
-            problems.add(&name.place, key, fault);
-        }
-    };
-    for route in &written.routes {
-        let Some(written::Destination::Clusters(clusters)) = &route.destination else { continue };
-        clusters.iter().for_each(|(name, _)| check(name, format!("{}: cluster", route.head.subject)));
-    }
-    for plugin in &written.plugin {
-        let clusters = plugin.grants.http_client.iter().flatten();
-        clusters.for_each(|name| check(name, format!("{}: grants.http-client", plugin.head.subject)));
     }
 }
 

@@ -65,7 +65,6 @@ pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Pro
     listener::check(&written, path, problems);
     acme::check(&written, problems);
     cluster::check_endpoints(&written, problems);
-    cluster::check_proxy_protocol(&written, problems);
     ambiguity::check(&written.routes, &context);
     Config {
         path: absolute(path),

@@ -16,6 +16,7 @@ pub(super) fn cluster() -> Value {
         ("connect", duration("Until a connection is open")),
         ("first_byte", duration("From the request sent to the head of the answer")),
         ("idle", duration("Without a byte of a body")),
+        ("keep_alive", duration("A connection that nobody uses")),
         ("attempt", duration("One try, to the head of the answer")),
         ("request", duration("The whole request with its retries, to the end of the answer")),
     ];

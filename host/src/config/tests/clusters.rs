@@ -293,6 +293,7 @@ fn what_is_spoken_to_endpoints() {
     for (rest, wanted) in [
         ("protocol = \"auto\"", "protocol: there is nothing to choose by without TLS; write"),
         ("max_concurrent_streams = 7", "max_concurrent_streams: means nothing with HTTP/1.1"),
+        ("protocol = \"http2\"\nproxy_protocol = \"v1\"", "proxy_protocol: a connection of HTTP/2 is many clients'"),
         ("keepalive = {}", "keepalive: means nothing with HTTP/1.1"),
         ("protocol = \"http2\"\nkeepalive = { interval = \"0s\" }", "keepalive.interval"),
         ("protocol = \"http2\"\nmax_concurrent_streams = 0", "expected a whole number from 1 to 10000"),

@@ -59,21 +59,6 @@ fn streams_have_a_cluster_or_names() {
 }
 
 #[test]
-fn the_proxy_protocol_is_refused_where_requests_share_connections() {
-    let cluster = "[[cluster]]\nname = \"x\"\nendpoints = [\"127.0.0.1:9\"]\nproxy_protocol = \"v1\"\n";
-    let remedy = "proxy_protocol of the cluster \"x\", for HTTP, is not supported in this version; \
-                  remove it, or use another cluster for tcp listeners";
-    let plugin = "[[plugin]]\nname = \"p\"\ncomponent = \"dropped.wasm\"\ngrants = [{ http-client = [\"x\"] }]\n";
-    assert_problems(
-        &format!("{cluster}{plugin}[[route]]\nname = \"r\"\nmatch = {{ path = \"/r\" }}\ncluster = \"x\"\n"),
-        &[
-            &format!("sluice.toml:15: plugin \"p\": grants.http-client: {remedy}"),
-            &format!("sluice.toml:19: route \"r\": cluster: {remedy}"),
-        ],
-    );
-}
-
-#[test]
 fn what_belongs_to_streams_alone_is_refused_elsewhere() {
     assert_problems(
         "[[listener]]\nname = \"a\"\naddress = \"127.0.0.1:1\"\ncluster = \"users\"",

@@ -108,6 +108,10 @@ fn read_protocol(entry: &Entry<'_>) -> ClusterProtocol {
         entry.report(&auto.place, "protocol", fault);
     }
     let value = protocol.map(|protocol| protocol.value).unwrap_or_default();
+    if let Some(node) = entry.node("proxy_protocol").filter(|_| value != ClusterProtocol::Http1) {
+        let what = "a connection of HTTP/2 is many clients', and tells of one";
+        entry.report(&node.place(), "proxy_protocol", Fault::new(what, "remove it, or write protocol = \"http1\""));
+    }
     for key in ["max_concurrent_streams", "keepalive"] {
         if let Some(node) = entry.node(key).filter(|_| value == ClusterProtocol::Http1) {
             let fault = Fault::new("means nothing with HTTP/1.1", "remove it, or add protocol = \"http2\"");
@@ -138,6 +142,7 @@ fn read_timeouts(entry: &Entry<'_>) -> Timeouts {
         connect: read("connect", 300 * SECOND, defaults.connect),
         first_byte: read("first_byte", 24 * HOUR, defaults.first_byte),
         idle: read("idle", 24 * HOUR, defaults.idle),
+        keep_alive: read("keep_alive", 24 * HOUR, defaults.keep_alive),
         attempt: table.read("attempt", values::duration(MILLISECOND, 24 * HOUR)).map(|timeout| timeout.value),
         request: table.read("request", values::duration(MILLISECOND, 24 * HOUR)).map(|timeout| timeout.value),
     }

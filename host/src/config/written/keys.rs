@@ -113,7 +113,7 @@ tables! {
     } later {}
 
     /// `timeouts` of a cluster
-    TIMEOUTS { "connect", "first_byte", "idle", "attempt", "request" } later {}
+    TIMEOUTS { "connect", "first_byte", "idle", "keep_alive", "attempt", "request" } later {}
 
     /// `discovery` of a cluster
     DISCOVERY { "file", "dns", "srv", "servers", "family", "min_ttl", "max_ttl", "timeout" } later {}

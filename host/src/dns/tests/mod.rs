@@ -97,3 +97,15 @@ async fn services_are_found_and_those_that_are_nowhere_are_not() {
     assert_eq!(resolver.services(&name("_none._tcp.x"), true).await, Err(DnsError::Empty));
     assert_eq!(resolver.services(&name("_b._tcp.x"), true).await, Err(DnsError::NoSuchName));
 }
+
+#[tokio::test]
+async fn what_this_machine_knows_is_not_asked_for() {
+    let server = Server::start().await;
+    server.set(&[Record::address("localhost", 30, "192.0.2.1")]);
+    let own =
+        Resolver::new(Vec::new(), Duration::from_millis(300)).addresses(&name("LocalHost"), true, true, false).await;
+    assert_eq!(addresses(&own.v4), ["127.0.0.1"]);
+    assert_eq!(own.v6, Err(DnsError::Empty), "it isn't wanted");
+    let told = resolver(&[&server]).addresses(&name("localhost"), true, true, false).await;
+    assert_eq!(addresses(&told.v4), ["192.0.2.1"], "who names servers wants their answers");
+}

@@ -41,7 +41,8 @@ impl Builder {
             Ok(_) => return Err(problems),
             Err(refused) => return Err([problems, refused].concat()),
         };
-        let previous = self.running.as_ref().map(|running| &*running.snapshot);
+        let previous = self.latest();
+        let previous = previous.as_deref();
         // As they were last told; what has changed since comes right after.
         let discovered = previous.map(|running| Arc::clone(running.discovered())).unwrap_or_default();
         loop {

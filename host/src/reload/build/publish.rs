@@ -1,23 +1,24 @@
 //! Takes what was assembled as what serves from now on, and says what has changed by it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::assemble::Assembled;
 use super::fixed::Fixed;
-use super::{Builder, Built, Running};
+use super::{Builder, Built, Interim, Running};
 use crate::config::Problem;
 use crate::config::model::Config;
 use crate::reload::choose::Choice;
 use crate::reload::components::Version;
 use crate::reload::{changes, report};
 use crate::snapshot::{Discovered, Snapshot};
-use crate::telemetry::metrics::Reload;
+use crate::telemetry::metrics::{Expiry, Metrics, Owner, Reload};
 use crate::tls::Shown;
 
 impl Builder {
     /// Take what was assembled as what serves from now on.
     pub(super) fn settle(&mut self, assembled: Assembled, digest: [u8; 32], problems: Vec<Problem>) -> Built {
+        self.catch_up();
         let Assembled { choices, snapshot } = assembled;
         let config = snapshot.config().clone();
         let changed = self.running.as_ref().is_none_or(|running| !same(&running.snapshot, &snapshot));
@@ -48,23 +49,38 @@ impl Builder {
         Built { snapshot: published, status, outcome, newly_refused, changes, problems, watched }
     }
 
+    /// Where to put what is published while this one is at work.
+    pub(in crate::reload) fn interim(&self) -> Interim {
+        Arc::clone(&self.interim)
+    }
+
+    /// What serves.
+    pub fn serving(&self) -> Option<&Arc<Snapshot>> {
+        self.running.as_ref().map(|running| &running.snapshot)
+    }
+
+    /// What serves, with what has been published meanwhile.
+    pub(super) fn latest(&self) -> Option<Arc<Snapshot>> {
+        let interim = self.interim.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        interim.or_else(|| self.serving().cloned())
+    }
+
+    /// Go on from what has been published meanwhile.
+    pub fn catch_up(&mut self) {
+        let interim = self.interim.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let (Some(interim), Some(running)) = (interim, &mut self.running) {
+            running.snapshot = interim;
+        }
+    }
+
     /// What serves, with other endpoints where they aren't written; none if that changes nothing.
     pub fn discover(&mut self, discovered: Arc<Discovered>) -> Option<Arc<Snapshot>> {
         let running = self.running.as_mut()?;
         if **running.snapshot.discovered() == *discovered {
             return None;
         }
-        match running.snapshot.with_endpoints(discovered, &self.metrics) {
-            Ok(snapshot) => {
-                running.snapshot = Arc::new(snapshot);
-                Some(Arc::clone(&running.snapshot))
-            }
-            Err(conflicts) => {
-                let problems = conflicts.iter().map(|conflict| &conflict.problem);
-                problems.for_each(|problem| tracing::error!(%problem, "new endpoints can't be published"));
-                None
-            }
-        }
+        running.snapshot = with_endpoints(&running.snapshot, discovered, &self.metrics)?;
+        Some(Arc::clone(&running.snapshot))
     }
 
     /// Keep on disk what serves now.
@@ -85,6 +101,22 @@ impl Builder {
     }
 }
 
+/// The same with other endpoints where they aren't written.
+pub(in crate::reload) fn with_endpoints(
+    snapshot: &Snapshot,
+    discovered: Arc<Discovered>,
+    metrics: &Arc<Metrics>,
+) -> Option<Arc<Snapshot>> {
+    match snapshot.with_endpoints(discovered, metrics) {
+        Ok(snapshot) => Some(Arc::new(snapshot)),
+        Err(conflicts) => {
+            let problems = conflicts.iter().map(|conflict| &conflict.problem);
+            problems.for_each(|problem| tracing::error!(%problem, "new endpoints can't be published"));
+            None
+        }
+    }
+}
+
 /// Whether nothing would change by replacing one with the other.
 fn same(running: &Snapshot, next: &Snapshot) -> bool {
     let entries = |snapshot: &Snapshot| snapshot.plugins().values().map(Arc::as_ptr).collect::<Vec<_>>();
@@ -97,21 +129,23 @@ fn same(running: &Snapshot, next: &Snapshot) -> bool {
         && clusters(running) == clusters(next)
 }
 
-/// When certificates cease to be good: listener, name, seconds since 1970.
-fn expiries(snapshot: &Snapshot) -> Vec<(Arc<str>, String, i64)> {
-    let certificates = snapshot.certificates().listeners.iter();
-    certificates.flat_map(|(listener, tls)| first_expiries(listener, &tls.shown)).collect()
+/// When certificates cease to be good.
+fn expiries(snapshot: &Snapshot) -> Vec<Expiry> {
+    let certificates = snapshot.certificates();
+    let listeners = certificates.listeners.iter().map(|(name, tls)| (Owner::Listener(name.clone()), &*tls.shown));
+    let clusters = certificates.clusters.iter().map(|(name, tls)| (Owner::Cluster(name.clone()), tls.shown.as_slice()));
+    listeners.chain(clusters).flat_map(|(owner, shown)| first_expiries(&owner, shown)).collect()
 }
 
-/// Of one listener; where certificates share a name, as those with keys of different kinds do, of the one that ceases
+/// Of one listener, or one cluster; where certificates share a name, as those with keys of different kinds do, of the one that ceases
 /// first: two series with the same labels would make metrics unreadable.
-fn first_expiries(listener: &Arc<str>, shown: &[Shown]) -> Vec<(Arc<str>, String, i64)> {
+fn first_expiries(owner: &Owner, shown: &[Shown]) -> Vec<Expiry> {
     let mut first: BTreeMap<&str, i64> = BTreeMap::new();
     for shown in shown {
         let at = first.entry(shown.names.first().map_or("", String::as_str)).or_insert(shown.not_after);
         *at = shown.not_after.min(*at);
     }
-    first.into_iter().map(|(name, at)| (Arc::clone(listener), name.to_owned(), at)).collect()
+    first.into_iter().map(|(name, at)| Expiry { owner: owner.clone(), name: name.to_owned(), at }).collect()
 }
 
 #[cfg(test)]
@@ -121,7 +155,9 @@ mod tests {
     #[test]
     fn certificates_of_one_name_have_one_expiry() {
         let shown = |name: &str, not_after| Shown { file: None, names: vec![name.into()], not_before: 0, not_after };
-        let expiries = first_expiries(&"public".into(), &[shown("a", 7), shown("b", 3), shown("a", 5)]);
-        assert_eq!(expiries, [("public".into(), "a".to_owned(), 5), ("public".into(), "b".to_owned(), 3)]);
+        let owner = Owner::Listener("public".into());
+        let expiries = first_expiries(&owner, &[shown("a", 7), shown("b", 3), shown("a", 5)]);
+        let told: Vec<_> = expiries.iter().map(|expiry| (&*expiry.name, expiry.at)).collect();
+        assert_eq!(told, [("a", 5), ("b", 3)]);
     }
 }

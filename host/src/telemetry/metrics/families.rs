@@ -9,7 +9,7 @@ use prometheus_client::registry::Unit;
 
 use super::own::Value;
 use super::series::{Distribution, Histogram};
-use super::{ComponentSample, EndpointSample, Metrics};
+use super::{ComponentSample, EndpointSample, Metrics, Owner};
 
 /// Numbers of one kind under one name.
 #[derive(Debug)]
@@ -104,10 +104,14 @@ impl Families {
         self.add("sluice_streams_stalled", help, None, Samples::Counter(stalled));
         self.add("sluice_connections_open", "Connections open now", None, Samples::Gauge(open));
         let certificates = metrics.certificates.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let expiries = certificates.into_iter().map(|(listener, name, at)| {
-            (vec![("listener".into(), listener.to_string()), ("name".into(), name)], Number::Real(at as f64))
+        let expiries = certificates.into_iter().map(|expiry| {
+            let (label, owner) = match expiry.owner {
+                Owner::Listener(name) => ("listener", name),
+                Owner::Cluster(name) => ("cluster", name),
+            };
+            (vec![(label.into(), owner.to_string()), ("name".into(), expiry.name)], Number::Real(expiry.at as f64))
         });
-        let help = "When certificates of listeners cease to be good, in seconds since 1970";
+        let help = "When certificates that listeners, and the gateway to clusters, show cease to be good, in seconds since 1970";
         self.add("sluice_certificate_expiry", help, Some(Unit::Seconds), Samples::Gauge(expiries.collect()));
     }
 

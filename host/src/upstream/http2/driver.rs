@@ -18,7 +18,6 @@ use crate::config::model::Keepalive;
 use crate::error::Error;
 use crate::io::Transport;
 use crate::upstream::places::Place;
-use crate::upstream::pool::IDLE_TIMEOUT;
 
 /// How long a connection that nobody uses any more may take to say farewell.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -74,7 +73,7 @@ impl Driver {
             pulse,
             greeted,
             unused_since: None,
-            timer: Box::pin(tokio::time::sleep(session.keepalive().interval.min(IDLE_TIMEOUT))),
+            timer: Box::pin(tokio::time::sleep(session.keepalive().interval.min(session.keep_alive()))),
             _place: place,
         });
         greeting
@@ -87,12 +86,14 @@ impl Driver {
             let since = *self.unused_since.get_or_insert(now);
             return (now < since + FAREWELL).then_some(since + FAREWELL);
         };
-        if session.idle_since().is_some_and(|since| since.elapsed() >= IDLE_TIMEOUT) {
+        let idle_until = session.idle_since().map(|since| Instant::from_std(since) + session.keep_alive());
+        if idle_until.is_some_and(|end| end <= now) {
             session.retire();
             // That may be the end of it.
             return Some(now);
         }
         let next = self.pulse.judge(&session, now);
+        let next = next.map(|next| idle_until.map_or(next, |end| end.min(next)));
         if next.is_none() {
             tracing::debug!("an endpoint is silent; closing its connection");
             session.end(Some(Error::Reset));

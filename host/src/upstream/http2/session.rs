@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::SendStream;
@@ -33,6 +33,7 @@ pub(in crate::upstream) struct Session {
     /// Wakes the task.
     driver: RefCell<Option<Waker>>,
     keepalive: Keepalive,
+    keep_alive: Duration,
     /// Why it broke, until that is told.
     broken: RefCell<Option<Error>>,
     pool: Weak<EndpointPool>,
@@ -64,6 +65,7 @@ impl Session {
             in_doubt: Cell::new(false),
             driver: RefCell::default(),
             keepalive: pool.keepalive(),
+            keep_alive: pool.keep_alive(),
             broken: RefCell::default(),
             pool: Rc::downgrade(pool),
         });
@@ -114,6 +116,11 @@ impl Session {
 
     pub(super) fn keepalive(&self) -> Keepalive {
         self.keepalive
+    }
+
+    /// How long it may stay unused.
+    pub(super) fn keep_alive(&self) -> Duration {
+        self.keep_alive
     }
 
     pub(super) fn driven_by(&self, waker: &Waker) {

@@ -139,7 +139,7 @@ impl EndpointPool {
         let sessions = self.sessions();
         loop {
             if sessions.speaks_http1.get() {
-                if let Some(connection) = (!fresh).then(|| self.take()).flatten() {
+                if let Some(connection) = (!fresh).then(|| self.take(None)).flatten() {
                     return Ok((Channel::Http1(connection), true));
                 }
                 let place = match self.enter(fresh).await? {

@@ -14,14 +14,14 @@ use crate::tls::Contents;
 use crate::upstream::{Cluster, Tls};
 
 /// An authority, with what it has vouched for.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     pub contents: Contents,
 }
 
 /// How a certificate is.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Age {
+pub(crate) enum Age {
     Good,
     Expired,
 }

@@ -1,14 +1,15 @@
 //! Calls to endpoints that behave and endpoints that don't, over real sockets.
 
-mod authority;
+pub(crate) mod authority;
 mod bodies;
 mod hedging;
-mod http2;
+pub(crate) mod http2;
 mod limits;
 mod policies;
+mod proxied;
 mod resilience;
 pub(crate) mod support;
-mod tls;
+pub(crate) mod tls;
 mod unix;
 mod upgrades;
 mod wire;
@@ -131,6 +132,35 @@ fn a_connection_closed_while_idle_leaves_the_pool() {
         }
         let post = cluster.send(request(Method::POST, Body::Full("x".into())), Caller::default()).await;
         assert_eq!(post.unwrap().status(), StatusCode::OK);
+    });
+}
+
+#[test]
+fn connections_that_nobody_uses_are_closed() {
+    on_thread(async {
+        let (ended, mut ends) = tokio::sync::mpsc::unbounded_channel();
+        for protocol in [model::ClusterProtocol::Http1, model::ClusterProtocol::Http2] {
+            let ended = ended.clone();
+            let address = endpoint(move |number, stream| {
+                let ended = ended.clone();
+                async move {
+                    match protocol {
+                        model::ClusterProtocol::Http1 => answer_all(stream).await,
+                        _ => http2::serve_all(number, stream, http2::usual(), |_, _, a| async { http2::ok(a) }).await,
+                    }
+                    let _ = ended.send(number);
+                }
+            })
+            .await;
+            let keep_alive = Duration::from_millis(50);
+            let timeouts = model::Timeouts { keep_alive, ..model::Timeouts::default() };
+            let config = model::Cluster { protocol, timeouts, ..resilience::of(&[address]) };
+            let cluster = policies::on_cluster(&config, None);
+            for number in 0..2 {
+                assert_eq!(get(&cluster).await.unwrap().status(), StatusCode::OK);
+                assert_eq!(ends.recv().await, Some(number), "though the cluster is still there");
+            }
+        }
     });
 }
 

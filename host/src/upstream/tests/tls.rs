@@ -17,7 +17,7 @@ use crate::error::TlsFault;
 use crate::upstream::{Cluster, Tls};
 
 /// An endpoint that shakes hands and serves.
-pub(super) async fn encrypted<F, S>(config: ServerConfig, serve: F) -> SocketAddr
+pub(crate) async fn encrypted<F, S>(config: ServerConfig, serve: F) -> SocketAddr
 where
     F: Fn(usize, TlsStream<TcpStream>) -> S + Clone + 'static,
     S: Future<Output = ()> + 'static,

@@ -260,6 +260,7 @@ pub fn exchange(method: Method, fields: &[(&str, &str)]) -> Exchange {
         route: "route".into(),
         listener: "listener".into(),
         client: [192, 0, 2, 1].into(),
+        ends: None,
         request: RequestHead { method, scheme: "http", target: "/".parse().unwrap(), headers },
         response: None,
         identity: None,

@@ -24,7 +24,7 @@ use crate::config::model::{ClusterProtocol, ClusterTls, HealthCheck, Probe, Stat
 use crate::error::TlsFault;
 use crate::upstream::Cluster;
 
-pub(super) type Answering = SendResponse<Bytes>;
+pub(crate) type Answering = SendResponse<Bytes>;
 
 fn like(protocol: ClusterProtocol, most: u32) -> model::Cluster {
     model::Cluster { protocol, max_concurrent_streams: most, ..model::Cluster::default() }
@@ -57,7 +57,7 @@ where
     (address, connections)
 }
 
-pub(super) async fn serve_all<T, F, S>(number: usize, stream: T, builder: h2::server::Builder, serve: F)
+pub(crate) async fn serve_all<T, F, S>(number: usize, stream: T, builder: h2::server::Builder, serve: F)
 where
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     F: Fn(usize, Request<RecvStream>, Answering) -> S,
@@ -69,11 +69,11 @@ where
     }
 }
 
-pub(super) fn usual() -> h2::server::Builder {
+pub(crate) fn usual() -> h2::server::Builder {
     h2::server::Builder::new()
 }
 
-pub(super) fn ok(mut answering: Answering) {
+pub(crate) fn ok(mut answering: Answering) {
     let mut stream = answering.send_response(Response::new(()), false).unwrap();
     stream.send_data(Bytes::from_static(b"ok"), true).unwrap();
 }
