@@ -5,12 +5,10 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use sluice::config::model::Capability;
 use sluice::plugin::wasm::{self, Inspection, MAX_BYTES};
 
 use super::{fail, print};
-
-/// Capabilities that are granted by name.
-const BY_NAME: [&str; 6] = ["clock", "random", "kv", "limiter", "metrics", "crypto"];
 
 pub fn inspect(path: &Path) -> ExitCode {
     let mut bytes = Vec::new();
@@ -65,11 +63,8 @@ fn describe(path: &Path, inspection: &Inspection) -> String {
 fn example(path: &Path, inspection: &Inspection) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let file = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut grants: Vec<String> =
-        BY_NAME.iter().filter(|name| inspection.imports.contains(**name)).map(|name| format!("\"{name}\"")).collect();
-    if inspection.imports.contains("http-client") {
-        grants.push("{ http-client = [\"CLUSTER\"] }".into());
-    }
+    let needed = Capability::ALL.into_iter().filter(|capability| inspection.imports.contains(capability.name()));
+    let grants: Vec<String> = needed.map(|capability| capability.grant(&["CLUSTER"])).collect();
     let grants = if grants.is_empty() { String::new() } else { format!("grants = [{}]\n", grants.join(", ")) };
     format!("[[plugin]]\nname = \"{stem}\"\ncomponent = \"{file}\"\n{grants}")
 }

@@ -5,6 +5,7 @@ mod access;
 mod address;
 mod cluster;
 mod discovery;
+mod grants;
 mod place;
 mod state;
 mod tls;
@@ -23,6 +24,7 @@ pub use cluster::{
     OutlierDetection, Probe, Retries, Statuses, Sticky, Timeouts,
 };
 pub use discovery::{Dns, Family, Wanted};
+pub use grants::{Capability, Grants};
 pub use place::Place;
 pub use state::{Authorities, OnAway, Redis, RedisAddress, State};
 pub use tls::{
@@ -167,23 +169,10 @@ pub struct Plugin {
     pub place: Place,
 }
 
-/// What a plugin may use.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Grants {
-    pub clock: bool,
-    pub random: bool,
-    pub kv: bool,
-    pub limiter: bool,
-    pub metrics: bool,
-    pub crypto: bool,
-    /// Clusters that `http-client` reaches; none if it isn't granted.
-    pub http_client: Option<Vec<Arc<str>>>,
-}
-
 /// Bounds of one plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Linear memory of one instance in bytes. Default 16 MiB.
+    /// Linear memory and tables of one instance in bytes. Default 16 MiB.
     pub memory: usize,
     /// Computing time of one hook call; waiting isn't counted. Default 10 ms.
     pub time: Duration,
@@ -205,6 +194,8 @@ pub struct Limits {
     pub kv: usize,
     /// Series of its own `metrics`. Default 1000.
     pub series: usize,
+    /// Elements in all tables of one instance. Default 100,000.
+    pub tables: usize,
 }
 
 impl Default for Limits {
@@ -221,6 +212,7 @@ impl Default for Limits {
             log: 4 << 10,
             kv: 16 << 20,
             series: 1000,
+            tables: 100_000,
         }
     }
 }

@@ -11,7 +11,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 pub use language::Language;
-pub use role::{Capability, Role};
+pub use role::Role;
+use sluice::config::model::Capability;
 
 use super::fail;
 
@@ -26,7 +27,7 @@ pub struct New {
     #[arg(long, value_enum)]
     role: Role,
     /// What it may use besides what its role needs; may be given more than once
-    #[arg(long, value_enum, value_name = "CAPABILITY")]
+    #[arg(long, value_parser = role::capabilities(), value_name = "CAPABILITY")]
     grant: Vec<Capability>,
 }
 

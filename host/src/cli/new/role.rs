@@ -1,6 +1,8 @@
 //! What a plugin is for, and what it uses.
 
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use sluice::config::model::Capability;
 
 /// A role, by the name of its main hook or of its world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -21,18 +23,6 @@ pub enum Role {
     Aggregate,
     /// Pick endpoints
     Balance,
-}
-
-/// What can be granted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Capability {
-    Clock,
-    Random,
-    Kv,
-    Limiter,
-    Metrics,
-    Crypto,
-    HttpClient,
 }
 
 impl Role {
@@ -104,26 +94,15 @@ impl Role {
     }
 }
 
-impl Capability {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Clock => "clock",
-            Self::Random => "random",
-            Self::Kv => "kv",
-            Self::Limiter => "limiter",
-            Self::Metrics => "metrics",
-            Self::Crypto => "crypto",
-            Self::HttpClient => "http-client",
-        }
-    }
+/// Reads what `--grant` names.
+pub fn capabilities() -> impl TypedValueParser<Value = Capability> {
+    let known = PossibleValuesParser::new(Capability::ALL.map(Capability::name));
+    known.try_map(|name| Capability::named(&name).ok_or("it can't be granted"))
 }
 
 /// The value of `grants`.
 pub fn grants(role: Role, capabilities: &[Capability]) -> String {
-    let clusters = if role == Role::Aggregate { "\"users\", \"orders\"" } else { "\"users\"" };
-    let grant = |capability: &Capability| match capability {
-        Capability::HttpClient => format!("{{ http-client = [{clusters}] }}"),
-        capability => format!("\"{}\"", capability.name()),
-    };
-    format!("[{}]", capabilities.iter().map(grant).collect::<Vec<_>>().join(", "))
+    let clusters: &[&str] = if role == Role::Aggregate { &["users", "orders"] } else { &["users"] };
+    let grants: Vec<String> = capabilities.iter().map(|capability| capability.grant(clusters)).collect();
+    format!("[{}]", grants.join(", "))
 }

@@ -160,6 +160,7 @@ fn plugin() -> Value {
         ("log", size("Log text of one call")),
         ("kv", size("Everything that the plugin keeps in kv")),
         ("series", number("Series of the plugin's own metrics")),
+        ("tables", number("Elements in all tables of one instance")),
     ];
     let own = [
         ("name", name()),

@@ -140,7 +140,7 @@ fn wrong_grants_are_named() {
 #[test]
 fn limits_have_bounds() {
     assert_refused_with(
-        "[plugin.limits]\nmemory = \"16MB\"\ntime = \"10\"\ninstances = 0\nbody = \"2GiB\"\nlog = true\ntables = 5",
+        "[plugin.limits]\nmemory = \"16MB\"\ntime = \"10\"\ninstances = 0\nbody = \"2GiB\"\nlog = true\ntables = 0",
         &[
             "sluice.toml:12: plugin \"keys\": limits.memory: expected a size such as \"16MiB\", found \"16MB\"; \
              did you mean \"16MiB\"?",
@@ -152,7 +152,8 @@ fn limits_have_bounds() {
              write a value from \"0B\" to \"1GiB\"",
             "sluice.toml:16: plugin \"keys\": limits.log: expected a size such as \"16MiB\", found a boolean; \
              write a number and a unit in quotes: KiB, MiB or GiB",
-            "sluice.toml:17: plugin \"keys\": limits: \"tables\" is not supported in this version; remove it",
+            "sluice.toml:17: plugin \"keys\": limits.tables: expected a whole number from 1 to 1600000, found 0; \
+             write a number from 1 to 1600000",
         ],
     );
     assert_refused_with(

@@ -62,7 +62,8 @@ tables! {
     /// `limits` of a plugin
     LIMITS {
         "memory", "time", "deadline", "configure", "instances", "body", "response", "calls", "log", "kv", "series",
-    } later { "tables" }
+        "tables",
+    } later {}
 
     /// `[[route]]`
     ROUTE {

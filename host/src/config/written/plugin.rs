@@ -8,7 +8,7 @@ use super::{Head, keys};
 use crate::config::document::Node;
 use crate::config::entry::Entry;
 use crate::config::files::Surroundings;
-use crate::config::model::{Isolation, Limits, OnError, Secret};
+use crate::config::model::{Capability, Isolation, Limits, OnError, Secret};
 use crate::config::problem::{At, Fault, quote};
 use crate::config::{secrets, suggest, values};
 
@@ -36,7 +36,6 @@ pub(in crate::config) struct Grants {
     pub http_client: Option<Vec<At<Arc<str>>>>,
 }
 
-const GRANTS: [&str; 7] = ["clock", "random", "kv", "limiter", "http-client", "metrics", "crypto"];
 const GRANTS_EXAMPLE: &str = "grants = [\"clock\", { http-client = [\"CLUSTER\"] }]";
 const HTTP_CLIENT_EXAMPLE: &str = "{ http-client = [\"CLUSTER\"] }";
 
@@ -105,21 +104,22 @@ impl Grants {
                 Ok(true) => self.add(name, node, entry),
                 // Not granted, but the name has to be right.
                 Ok(false) => Self::default().add(name, node, entry),
-                Err(_) if !GRANTS.contains(&name) => self.add(name, node, entry),
+                Err(_) if Capability::named(name).is_none() => self.add(name, node, entry),
                 Err(fault) => entry.report(&node.place(), &format!("grants.{name}"), fault),
             }
         }
     }
 
     fn add(&mut self, name: &str, node: Node<'_>, entry: &Entry<'_>) {
-        match name {
-            "clock" => self.clock = true,
-            "random" => self.random = true,
-            "kv" => self.kv = true,
-            "limiter" => self.limiter = true,
-            "metrics" => self.metrics = true,
-            "crypto" => self.crypto = true,
-            _ => entry.report(&node.place(), "grants", unknown_grant(name)),
+        match Capability::named(name) {
+            Some(Capability::Clock) => self.clock = true,
+            Some(Capability::Random) => self.random = true,
+            Some(Capability::Kv) => self.kv = true,
+            Some(Capability::Limiter) => self.limiter = true,
+            Some(Capability::Metrics) => self.metrics = true,
+            Some(Capability::Crypto) => self.crypto = true,
+            // Callers take that one by itself, since it says what it is granted for.
+            Some(Capability::HttpClient) | None => entry.report(&node.place(), "grants", unknown_grant(name)),
         }
     }
 
@@ -138,7 +138,10 @@ fn unknown_grant(name: &str) -> Fault {
     if name == "log" {
         return Fault::new("\"log\" needs no grant", "remove it");
     }
-    Fault::new(format!("unknown grant {}", quote(name)), suggest::remedy(name, "grants", &GRANTS))
+    Fault::new(
+        format!("unknown grant {}", quote(name)),
+        suggest::remedy(name, "grants", &Capability::ALL.map(Capability::name)),
+    )
 }
 
 fn read_limits(entry: &Entry<'_>) -> Limits {
@@ -170,6 +173,10 @@ fn read_limits(entry: &Entry<'_>) -> Limits {
         log: size("log", 0, 1 << 20, defaults.log),
         kv: size("kv", 0, 4 << 30, defaults.kv),
         series: table.read("series", values::count(0, 100_000)).map_or(defaults.series, |series| series.value as usize),
+        // Up to what the engine has room for: 16 tables of 100,000.
+        tables: table
+            .read("tables", values::count(1, 1_600_000))
+            .map_or(defaults.tables, |tables| tables.value as usize),
     };
     if limits.time > limits.deadline
         && let Some(node) = table.node("deadline").or(table.node("time"))

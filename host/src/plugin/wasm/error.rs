@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use crate::config::model::Capability;
 use crate::plugin::role::Hooks;
 
 /// The WIT package that this host speaks.
@@ -69,12 +70,17 @@ pub enum LoadError {
 /// A component can't serve as the plugin that the configuration makes of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigureError {
-    #[error("imports `{capability}`, which isn't granted; to grant it, add `{line}`")]
-    NotGranted { capability: &'static str, line: &'static str },
+    #[error(
+        "imports `{}`, which isn't granted; to grant it, add `grants = [{}]`", .capability.name(),
+        .capability.grant(&["CLUSTER"])
+    )]
+    NotGranted { capability: Capability },
     #[error("takes no configuration (it doesn't export `lifecycle`); remove the key `config`")]
     TakesNoConfiguration,
     #[error("needs {needed} of memory to start; `limits.memory` allows {allowed}: raise it")]
     Memory { needed: String, allowed: String },
+    #[error("needs tables with {needed} elements to start; `limits.tables` allows {allowed}: raise it")]
+    Tables { needed: usize, allowed: usize },
     #[error("refuses its configuration: {0}")]
     Refused(String),
     #[error("took longer than `limits.configure` to take its configuration")]

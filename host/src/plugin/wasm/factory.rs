@@ -11,17 +11,17 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::component::Component;
 use super::error::ConfigureError;
-use super::guest::{Lent, Time};
+use super::guest::{Denied, Lent, Time};
 use super::instance::{Instance, StartError};
 use super::pool::Pool;
 use super::thread::Here;
-use crate::config::model::{Isolation, OnError, Plugin as Configured, Secret};
+use crate::config::model::{Capability, Isolation, OnError, Plugin as Configured, Secret};
 use crate::plugin::http_client::HttpClient;
 use crate::plugin::role::{Hooks, Plugin, PluginFactory};
 use crate::telemetry::metrics::PluginMetrics;
 
-/// Instances that take longer than this to start are started on a thread of their own when a request
-/// needs one, so that its neighbours don't wait: Python's take 1.5-1.9 ms, QuickJS's 0.2-0.4.
+/// Instances that take longer than this to start are started on threads of their own, before a request needs one where
+/// that can be: Python's take 1.5-1.9 ms, QuickJS's 0.2-0.4.
 const DEAR: Duration = Duration::from_micros(150);
 
 /// The least time that an instance gets to start in while its thread waits for it.
@@ -105,6 +105,11 @@ impl Blueprint {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// Whether instances are made on threads of their own.
+    pub(crate) fn is_dear(&self) -> bool {
+        self.dear
+    }
+
     /// Start one more instance.
     pub(crate) async fn start(self: &Arc<Self>, client: Arc<dyn HttpClient>) -> Result<Box<Instance>, StartError> {
         if !self.dear {
@@ -128,7 +133,8 @@ impl Blueprint {
         }
     }
 
-    async fn start_here(&self, client: Arc<dyn HttpClient>) -> Result<Box<Instance>, StartError> {
+    /// The same on this thread.
+    pub(crate) async fn start_here(&self, client: Arc<dyn HttpClient>) -> Result<Box<Instance>, StartError> {
         self.start_within(client, Time::new(self.lent.limits.configure, true)).await
     }
 
@@ -156,30 +162,20 @@ impl PluginFactory for Factory {
 }
 
 fn check_grants(component: &Component, configured: &Configured) -> Result<(), ConfigureError> {
-    let grants = &configured.grants;
-    let lines = [
-        ("clock", grants.clock, "grants = [\"clock\"]"),
-        ("random", grants.random, "grants = [\"random\"]"),
-        ("kv", grants.kv, "grants = [\"kv\"]"),
-        ("limiter", grants.limiter, "grants = [\"limiter\"]"),
-        ("metrics", grants.metrics, "grants = [\"metrics\"]"),
-        ("crypto", grants.crypto, "grants = [\"crypto\"]"),
-        ("http-client", grants.http_client.is_some(), "grants = [{ http-client = [\"CLUSTER\"] }]"),
-    ];
     let imports = &component.inspection().imports;
-    for (capability, granted, line) in lines {
-        if imports.contains(capability) && !granted {
-            return Err(ConfigureError::NotGranted { capability, line });
-        }
+    let lacks = |capability: &Capability| imports.contains(capability.name()) && !configured.grants.has(*capability);
+    match Capability::ALL.into_iter().find(lacks) {
+        Some(capability) => Err(ConfigureError::NotGranted { capability }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn explain(error: StartError, lent: &Lent) -> ConfigureError {
     match error {
-        StartError::Memory(wanted) => {
+        StartError::Memory(Denied::Bytes(wanted)) => {
             ConfigureError::Memory { needed: mebibytes(wanted), allowed: mebibytes(lent.limits.memory) }
         }
+        StartError::Memory(Denied::Elements(needed)) => ConfigureError::Tables { needed, allowed: lent.limits.tables },
         StartError::Time | StartError::Deadline => ConfigureError::Time,
         StartError::Refused(text) => ConfigureError::Refused(text),
         StartError::Exhausted => ConfigureError::Failed("the engine has no room for one more instance".into()),

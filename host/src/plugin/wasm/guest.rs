@@ -106,7 +106,9 @@ impl Guest {
             current: Current { number: 0, subject: Subject::Nothing, log: log::Budget::new(lent.limits.log) },
             memory: Memory {
                 limit: lent.limits.memory,
+                most_elements: lent.limits.tables,
                 used: 0,
+                elements: 0,
                 ready: 0,
                 asked: 0,
                 denied: None,
@@ -173,15 +175,25 @@ impl Guest {
 /// Linear memory and tables of one store, counted together in bytes.
 pub(crate) struct Memory {
     pub(crate) limit: usize,
+    most_elements: usize,
     used: usize,
+    /// In all tables.
+    elements: usize,
     /// What was in use when the instance was configured.
     ready: usize,
     /// The last growth that was allowed.
     asked: usize,
-    /// The bytes that were wanted when a growth was denied during this call.
-    pub(crate) denied: Option<usize>,
+    /// What would have been in use when a growth was denied during this call.
+    pub(crate) denied: Option<Denied>,
     /// Where the most is noted, and the instance counted.
     life: InstanceLife,
+}
+
+/// More than an instance may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Denied {
+    Bytes(usize),
+    Elements(usize),
 }
 
 /// What a table's element takes.
@@ -192,7 +204,7 @@ impl Memory {
         self.asked = desired.saturating_sub(current);
         let wanted = self.used.saturating_add(self.asked);
         if wanted > self.limit {
-            self.denied = Some(wanted);
+            self.denied = Some(Denied::Bytes(wanted));
             return false;
         }
         self.used = wanted;
@@ -202,7 +214,7 @@ impl Memory {
 
     fn failed(&mut self) {
         self.used = self.used.saturating_sub(self.asked);
-        self.denied = Some(self.used.saturating_add(self.asked));
+        self.denied = Some(Denied::Bytes(self.used.saturating_add(self.asked)));
     }
 
     /// The instance is configured; what it takes from now on is for its calls.
@@ -228,10 +240,20 @@ impl ResourceLimiter for Memory {
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.grow(current.saturating_mul(ELEMENT), desired.saturating_mul(ELEMENT)))
+        let elements = self.elements.saturating_add(desired.saturating_sub(current));
+        if elements > self.most_elements {
+            self.denied = Some(Denied::Elements(elements));
+            return Ok(false);
+        }
+        let grown = self.grow(current.saturating_mul(ELEMENT), desired.saturating_mul(ELEMENT));
+        if grown {
+            self.elements = elements;
+        }
+        Ok(grown)
     }
 
     fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.elements = self.elements.saturating_sub(self.asked / ELEMENT);
         self.failed();
         Ok(())
     }

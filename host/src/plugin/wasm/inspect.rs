@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use wasmparser::{Encoding, Parser, Payload};
 
 use super::error::{LoadError, PACKAGE, VERSION};
+use crate::config::model::Capability;
 use crate::plugin::role::Hooks;
 
 /// The largest file in bytes. Python components have 18 MB.
@@ -223,8 +224,8 @@ impl Inspection {
 }
 
 fn is_capability(interface: &str) -> bool {
-    ["types", "endpoints", "log", "clock", "random", "kv", "limiter", "http-client", "metrics", "crypto"]
-        .contains(&interface)
+    // The first three need no grant.
+    ["types", "endpoints", "log"].contains(&interface) || Capability::named(interface).is_some()
 }
 
 fn is_wasi(name: &str) -> bool {

@@ -10,7 +10,7 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 use wasmtime::{PoolConcurrencyLimitError, Store, WasmBacktrace};
 
 use super::component::{Component, Exports};
-use super::guest::{Guest, Lent, Stopped, Subject, Time};
+use super::guest::{Denied, Guest, Lent, Stopped, Subject, Time};
 use super::meter::Meter;
 use crate::plugin::capabilities::log;
 use crate::plugin::http_client::HttpClient;
@@ -40,8 +40,8 @@ pub(crate) struct Instance {
 /// Why an instance didn't start.
 #[derive(Debug)]
 pub(crate) enum StartError {
-    /// It wanted so many bytes.
-    Memory(usize),
+    /// It wanted so much more than it may have.
+    Memory(Denied),
     Time,
     /// Nothing moved for the time that a whole call may take.
     Deadline,

@@ -2,7 +2,7 @@
 //!
 //! From a file to a call: [`PluginHost::load`] checks, compiles and links a component ([`compile`]);
 //! [`PluginHost::configure`] proves it as a plugin with one instance ([`factory`]); each thread has a pool
-//! of instances ([`pool`]) in which hooks are called ([`thread`]). A guest sees the exchange by handles
+//! of instances ([`pool`], [`stock`]) in which hooks are called ([`thread`]). A guest sees the exchange by handles
 //! ([`handles`]) and nothing of the gateway but what it was lent ([`super::capabilities`]).
 
 pub(crate) mod bindings;
@@ -22,6 +22,7 @@ pub(crate) mod linker;
 mod meter;
 mod pick;
 mod pool;
+mod stock;
 mod thread;
 mod unavailable;
 

@@ -3,7 +3,7 @@
 //!
 //! Whoever wants to make a call takes a [`Held`] instance. It counts as broken until [`Held::give_back`]
 //! says that the call ended well: dropping it, as a trap, a deadline or a cancelled exchange does, drops
-//! the instance.
+//! the instance. Where instances are dear to make, some are made before they are needed ([`super::stock`]).
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::factory::Blueprint;
 use super::instance::{Instance, StartError};
+use super::stock::Stock;
 use crate::config::model::Isolation;
 use crate::plugin::http_client::HttpClient;
 use crate::plugin::role::{Lease, PluginError};
@@ -30,8 +31,10 @@ pub(crate) struct Pool {
     client: Arc<dyn HttpClient>,
     #[expect(clippy::vec_box, reason = "they are large and change hands twice in each call")]
     idle: RefCell<Vec<Box<Instance>>>,
+    /// Only where instances are dear.
+    stock: Option<Arc<Stock>>,
     /// One permit for each instance that may be in use. Fair: first come, first served.
-    places: Semaphore,
+    places: Arc<Semaphore>,
     limit: usize,
     waiting: Cell<usize>,
 }
@@ -48,6 +51,7 @@ struct Place(Rc<Pool>);
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.places.add_permits(1);
+        self.0.stock_up();
     }
 }
 
@@ -60,14 +64,18 @@ impl Pool {
             spare.adopt(client.clone());
             idle.push(spare);
         }
-        Rc::new(Self {
+        let stock = blueprint.is_dear().then(|| Stock::new(blueprint.isolation));
+        let pool = Rc::new(Self {
             blueprint,
             client,
             idle: RefCell::new(idle),
-            places: Semaphore::new(limit),
+            stock,
+            places: Arc::new(Semaphore::new(limit)),
             limit,
             waiting: Cell::new(0),
-        })
+        });
+        pool.stock_up();
+        pool
     }
 
     /// An instance for one call, if one is at hand: the exchange's own, or an idle one.
@@ -75,19 +83,18 @@ impl Pool {
         if let Some(held) = lease.0.take().and_then(|kept| kept.downcast::<Held>().ok()) {
             return Some(*held);
         }
-        if self.idle.borrow().is_empty() {
+        if self.idle.borrow().is_empty() && self.stock.as_ref().is_none_or(|stock| stock.is_empty()) {
             return None;
         }
         let place = self.try_place()?;
-        let instance = self.idle.borrow_mut().pop()?;
+        let instance = self.idle()?;
         Some(Held { instance, place })
     }
 
     /// An instance for one call, waited for or made.
     pub(crate) async fn take(self: &Rc<Self>) -> Result<Held, PluginError> {
         let place = self.place().await?;
-        let idle = self.idle.borrow_mut().pop();
-        let instance = match idle {
+        let instance = match self.idle() {
             Some(instance) => instance,
             None => self.blueprint.start(self.client.clone()).await?,
         };
@@ -97,12 +104,32 @@ impl Pool {
     /// The same for a caller that can't wait. None if all places are taken; starting a new one may fail.
     pub(crate) fn take_now(self: &Rc<Self>) -> Result<Held, PluginError> {
         let place = self.try_place().ok_or(PluginError::Busy)?;
-        let idle = self.idle.borrow_mut().pop();
-        let instance = match idle {
+        let instance = match self.idle() {
             Some(instance) => instance,
             None => self.blueprint.start_now(self.client.clone())?,
         };
         Ok(Held { instance, place })
+    }
+
+    /// An instance that nobody uses, for whoever has a place.
+    fn idle(&self) -> Option<Box<Instance>> {
+        let idle = self.idle.borrow_mut().pop();
+        if idle.is_some() {
+            return idle;
+        }
+        let stocked = self.stock.as_ref()?.take();
+        self.stock_up();
+        stocked
+    }
+
+    /// See that instances are ready for those who come next. Pools whose instances are used again need that only when
+    /// they have lost them.
+    fn stock_up(&self) {
+        if let Some(stock) = &self.stock
+            && self.idle.borrow().is_empty()
+        {
+            stock.fill(&self.blueprint, &self.client, &self.places);
+        }
     }
 
     async fn place(self: &Rc<Self>) -> Result<Place, PluginError> {

@@ -232,7 +232,7 @@ impl Write for Lines {
 }
 
 /// Run something and return what it logged.
-fn logged(what: impl FnOnce()) -> String {
+pub(super) fn logged(what: impl FnOnce()) -> String {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -268,71 +268,4 @@ fn a_flooded_log_is_cut() {
     assert!(lines[0].contains("line\\nINFO!") && lines[0].contains("plugin=\"test\""), "{}", lines[0]);
     assert!(lines[0].contains("exchange=\"0123456789abcdef0123456789abcdef\""), "{}", lines[0]);
     assert!(lines[10].contains("log truncated"), "{}", lines[10]);
-}
-
-const WASI: &str = r#"
-    package wasi:clocks@0.2.0 { interface wall-clock { record datetime { seconds: u64, nanoseconds: u32 } now: func() -> datetime; } }
-    package wasi:random@0.2.0 { interface random { get-random-u64: func() -> u64; } }
-    package wasi:io@0.2.0 {
-        interface error { resource error; }
-        interface streams {
-            use error.{error};
-            variant stream-error { last-operation-failed(error), closed }
-            resource output-stream { blocking-write-and-flush: func(contents: list<u8>) -> result<_, stream-error>; }
-        }
-    }
-    package wasi:cli@0.2.0 { interface stdout { use wasi:io/streams@0.2.0.{output-stream}; get-stdout: func() -> output-stream; } }
-"#;
-
-/// A filter that does `body` with a function of WASI before [`COPY`].
-fn with_wasi(interfaces: &str, imports: &str, body: &str) -> Vec<u8> {
-    let items = format!("{interfaces} export sluice:plugin/on-request@0.1.0;");
-    let fields = "(data (i32.const 2048) \"hello\\nworld\")".to_owned()
-        + &hook("on-request", "handle", "$request $exchange", &format!("{body} {COPY}"));
-    guests::build_with(WASI, &items, &format!("{TYPES} {imports}"), &fields)
-}
-
-#[test]
-fn wasi_never_widens_a_grant() {
-    let clock = with_wasi(
-        "import wasi:clocks/wall-clock@0.2.0;",
-        "(import \"wasi:clocks/wall-clock@0.2.0\" \"now\" (func $now (param i32)))",
-        "(call $now (i32.const 256))",
-    );
-    let random = with_wasi(
-        "import wasi:random/random@0.2.0;",
-        "(import \"wasi:random/random@0.2.0\" \"get-random-u64\" (func $random (result i64)))",
-        "(drop (call $random))",
-    );
-    run(async {
-        for (bytes, line) in [(&clock, "grants = [\"clock\"]"), (&random, "grants = [\"random\"]")] {
-            let refused = error(on_request(&plugin(bytes, |_| {})).await.1);
-            assert!(matches!(&refused, PluginError::Trap(text) if text.contains(line)), "{refused}");
-            let granted = plugin(bytes, |plugin| {
-                plugin.grants.clock = true;
-                plugin.grants.random = true;
-            });
-            assert!(on_request(&granted).await.1.is_ok());
-        }
-    });
-}
-
-#[test]
-fn what_wasi_guests_print_is_logged() {
-    let bytes = with_wasi(
-        "import wasi:cli/stdout@0.2.0; import wasi:io/streams@0.2.0;",
-        "(import \"wasi:cli/stdout@0.2.0\" \"get-stdout\" (func $stdout (result i32)))
-         (import \"wasi:io/streams@0.2.0\" \"[method]output-stream.blocking-write-and-flush\" (func $write (param i32 i32 i32 i32)))",
-        "(call $write (call $stdout) (i32.const 2048) (i32.const 11) (i32.const 256))",
-    );
-    let text = logged(|| {
-        run(async {
-            let plugin = plugin(&bytes, |_| {});
-            assert!(on_request(&plugin).await.1.is_ok());
-        });
-    });
-    let lines: Vec<&str> = text.lines().filter(|line| line.contains("sluice::plugin")).collect();
-    assert_eq!(lines.len(), 2, "{text}");
-    assert!(lines[0].contains("hello") && lines[0].contains("exchange=\"0123456789"), "{}", lines[0]);
-    assert!(lines[1].contains("world"), "{}", lines[1]);
 }

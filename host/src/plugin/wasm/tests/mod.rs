@@ -2,9 +2,11 @@
 
 mod capabilities;
 mod containment;
+mod fresh;
 mod guests;
 mod hooks;
 mod load;
+mod wasi;
 
 use std::collections::VecDeque;
 use std::future::Future;
