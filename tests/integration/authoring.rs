@@ -10,6 +10,8 @@ use crate::harness::components;
 /// The roles that projects can have.
 const ROLES: [&str; 8] =
     ["authenticate", "authorize", "rate-limit", "filter", "body-filter", "stream-filter", "aggregate", "balance"];
+/// What they can use.
+const CAPABILITIES: [&str; 7] = ["clock", "random", "kv", "limiter", "metrics", "crypto", "http-client"];
 /// The languages that they can be in.
 const LANGUAGES: [&str; 7] = ["rust", "javascript", "typescript", "python", "go", "c", "cpp"];
 
@@ -167,13 +169,42 @@ fn projects_in_cpp_do_what_their_cases_say() {
     battery("cpp", &["plugin.cpp", "wit/plugin.wit"]);
 }
 
+#[test]
+fn every_capability_does_the_same_in_each_language() {
+    for language in LANGUAGES {
+        let folder = components::directory();
+        let project = make(folder.path(), language, "filter", &CAPABILITIES);
+        let source = fs::read_dir(components::root().join("tests/capabilities")).unwrap().find_map(|entry| {
+            let path = entry.unwrap().path();
+            (path.extension()?.to_str()? == extension(language)).then_some(path)
+        });
+        let place = if language == "rust" { "src/lib.rs".into() } else { format!("plugin.{}", extension(language)) };
+        fs::copy(source.unwrap(), project.join(place)).unwrap();
+        fs::copy(components::root().join("tests/capabilities/cases.toml"), project.join("cases.toml")).unwrap();
+        if build(language, &project) {
+            let tested = test(&project, "20");
+            assert!(tested.status.success(), "capabilities in {language}:\n{}", text(&tested));
+        }
+    }
+}
+
+fn extension(language: &str) -> &str {
+    match language {
+        "rust" => "rs",
+        "javascript" => "js",
+        "typescript" => "ts",
+        "python" => "py",
+        other => other,
+    }
+}
+
 /// `cargo test -p sluice-tests --test integration twenty_thousand -- --ignored --nocapture` shows what they take.
 #[test]
 #[ignore = "takes minutes"]
 fn twenty_thousand_calls_stay_within_the_memory_of_an_instance() {
     for language in LANGUAGES {
         let folder = components::directory();
-        let project = make(folder.path(), language, "filter");
+        let project = make(folder.path(), language, "filter", &[]);
         if !build(language, &project) {
             continue;
         }
@@ -184,9 +215,11 @@ fn twenty_thousand_calls_stay_within_the_memory_of_an_instance() {
     }
 }
 
-/// A project for a role.
-fn make(folder: &Path, language: &str, role: &str) -> PathBuf {
-    let made = sluice(folder, &["plugin", "new", role, "--lang", language, "--role", role]);
+/// A project for a role, with grants besides those of its role.
+fn make(folder: &Path, language: &str, role: &str, grants: &[&str]) -> PathBuf {
+    let mut arguments = vec!["plugin", "new", role, "--lang", language, "--role", role];
+    arguments.extend(grants.iter().flat_map(|grant| ["--grant", grant]));
+    let made = sluice(folder, &arguments);
     assert!(made.status.success(), "{}", text(&made));
     let project = folder.join(role);
     if language == "rust" {
@@ -212,7 +245,7 @@ fn battery(language: &str, swapped: &[&str]) {
     let folder = components::directory();
     let mut first = None;
     for role in ROLES {
-        let project = make(folder.path(), language, role);
+        let project = make(folder.path(), language, role, &[]);
         let place = first.get_or_insert_with(|| project.clone()).clone();
         if !swapped.is_empty() && place != project {
             for file in swapped.iter().chain(&["cases.toml"]) {

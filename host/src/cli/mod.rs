@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use sluice::plugin::wasm::child;
 use sluice::telemetry::log;
 
 /// An API gateway and load balancer whose policy is WebAssembly.
@@ -40,6 +41,9 @@ enum Command {
     Completions { shell: clap_complete::Shell },
     /// Print the manual page
     Man,
+    /// Compile the component on standard input, as the gateway has it done by itself
+    #[command(name = child::COMMAND, hide = true)]
+    CompileComponent,
     /// Make plugins, look into their files, and test them
     #[command(subcommand)]
     Plugin(Plugin),
@@ -144,6 +148,8 @@ enum LogFormat {
 
 /// Run the command that the process was started with.
 pub fn main() -> ExitCode {
+    // The kernel's own name for this program, also when its file was replaced meanwhile.
+    child::compile_with("/proc/self/exe");
     match Cli::parse().command {
         Command::Run(Run { config, log_format }) => {
             let format = match log_format {
@@ -163,6 +169,7 @@ pub fn main() -> ExitCode {
                 json,
             })
         }
+        Command::CompileComponent => child::serve(),
         Command::Schema => print(&format!("{:#}\n", sluice::config::schema())),
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -1,8 +1,8 @@
 //! From bytes to machine code: core modules become components, components are compiled once, and the
 //! result is kept on disk by digest.
 //!
-//! Compiling takes seconds and hundreds of megabytes for large guests, so it runs on threads of its own
-//! that give way to the data threads, one component at a time. Nothing of the guest runs here.
+//! Compiling takes seconds and hundreds of megabytes for large guests, so it runs in a process of its own ([`child`]),
+//! or on threads that give way to the data threads, one component at a time. Nothing of the guest runs here.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -14,6 +14,7 @@ use wasmtime::Engine;
 use wasmtime::component::InstancePre;
 
 use super::cache::Cache;
+use super::child;
 use super::component::Component;
 use super::error::{HostError, LoadError};
 use super::guest::Guest;
@@ -98,6 +99,20 @@ impl Compiler {
     }
 
     fn compile(&self, binary: &[u8]) -> Result<wasmtime::component::Component, LoadError> {
+        match child::compiler().map(|command| child::compile(command, binary, MOST_TIME)) {
+            // SAFETY: `deserialize` runs what it is given. This comes from a process that we have started as this very
+            // program, over a pipe that nobody else has, and that process only hands on what `precompile_component` made.
+            Some(Ok(compiled)) => unsafe { wasmtime::component::Component::deserialize(&self.engine, compiled?) }
+                .map_err(|error| LoadError::Compile(format!("{error:#}"))),
+            Some(Err(error)) => {
+                tracing::warn!(%error, "no process to compile a plugin in; it is compiled in this one");
+                self.compile_here(binary)
+            }
+            None => self.compile_here(binary),
+        }
+    }
+
+    fn compile_here(&self, binary: &[u8]) -> Result<wasmtime::component::Component, LoadError> {
         let (engine, binary) = (self.engine.clone(), binary.to_vec());
         let compile = move || wasmtime::component::Component::from_binary(&engine, &binary);
         match within(&self.workers, MOST_TIME, compile) {

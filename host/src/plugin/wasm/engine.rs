@@ -56,7 +56,19 @@ pub(crate) fn build() -> Result<Engine, HostError> {
     Ok(engine)
 }
 
+/// For an engine that only compiles, for those that [`build`] makes: it reserves no room for instances.
+pub(crate) fn for_compiling() -> Config {
+    base()
+}
+
 fn config(instances: u32) -> Config {
+    let mut config = base();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
+    config
+}
+
+/// Everything on which compiled code depends.
+fn base() -> Config {
     let mut config = Config::new();
     // Without component-model concurrency a call on a fiber costs 0.3 µs instead of 1.5.
     config.concurrency_support(false);
@@ -81,7 +93,6 @@ fn config(instances: u32) -> Config {
     config.memory_reservation(4 << 30);
     config.memory_guard_size(32 << 20);
     config.memory_init_cow(true);
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
     config
 }
 

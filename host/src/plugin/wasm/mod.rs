@@ -7,6 +7,7 @@
 
 pub(crate) mod bindings;
 mod cache;
+pub mod child;
 mod compile;
 mod component;
 mod engine;

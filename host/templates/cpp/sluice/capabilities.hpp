@@ -134,6 +134,17 @@ inline bool verify(sluice_signature_algorithm algorithm, std::string_view key, s
                    std::string_view signature) {
   return sluice_verify(algorithm, detail::bytes(key), detail::bytes(message), detail::bytes(signature));
 }
+/// The same with an RSA key's numbers.
+inline bool verify_rsa(sluice_signature_algorithm algorithm, std::string_view modulus, std::string_view exponent,
+                       std::string_view message, std::string_view signature) {
+  return sluice_verify_rsa(algorithm, detail::bytes(modulus), detail::bytes(exponent), detail::bytes(message),
+                           detail::bytes(signature));
+}
+/// The same with a point of a curve, or an Ed25519 key.
+inline bool verify_point(sluice_signature_algorithm algorithm, std::string_view point, std::string_view message,
+                         std::string_view signature) {
+  return sluice_verify_point(algorithm, detail::bytes(point), detail::bytes(message), detail::bytes(signature));
+}
 inline std::string hmac(sluice_digest_algorithm algorithm, std::string_view key, std::string_view message) {
   return std::string(detail::view(sluice_hmac(algorithm, detail::bytes(key), detail::bytes(message))));
 }

@@ -25,7 +25,7 @@ class Outgoing:
 
 @dataclass
 class Incoming:
-    """An answer; without one, `status` is 0 and `error` says why."""
+    """An answer; without one, `status` is 0 and `error` says why: `timeout`, `unavailable`, `too-large` …"""
 
     status: int
     headers: dict[str, str]
@@ -64,4 +64,9 @@ def _incoming(result) -> Incoming:
     if isinstance(result, Ok):
         headers = {each.name: text(each.value) for each in result.value.headers}
         return Incoming(result.value.status, headers, result.value.body)
-    return Incoming(0, {}, b"", type(result.value).__name__.removeprefix("ClientError_"))
+    return Incoming(0, {}, b"", _reason(type(result.value).__name__.removeprefix("ClientError_")))
+
+
+def _reason(case: str) -> str:
+    """As the contract has it: `TooLarge` is `too-large`."""
+    return "".join(f"-{each.lower()}" if each.isupper() else each for each in case).lstrip("-")
