@@ -20,13 +20,14 @@ void on_configure(const sluice_json *config) { (void)config; }
 
 static const char *truth(bool value) { return value ? "true" : "false"; }
 
-static sluice_bytes bytes_of(const char *text) { return (sluice_bytes){(const uint8_t *)text, strlen(text)}; }
+static sluice_bytes bytes_of(const char *text) { return (sluice_bytes){text, strlen(text)}; }
 
-static const char *text_of(sluice_bytes bytes) { return sluice_format("%.*s", (int)bytes.len, (const char *)bytes.data); }
+static const char *text_of(sluice_bytes bytes) { return sluice_format("%.*s", (int)bytes.size, bytes.data); }
 
 // The first four bytes.
 static const char *hex(sluice_bytes bytes) {
-  return sluice_format("%02x%02x%02x%02x", bytes.data[0], bytes.data[1], bytes.data[2], bytes.data[3]);
+  const unsigned char *raw = (const unsigned char *)bytes.data;
+  return sluice_format("%02x%02x%02x%02x", raw[0], raw[1], raw[2], raw[3]);
 }
 
 static const char *try_kv(void) {
@@ -63,8 +64,8 @@ static const char *try_send(void) {
       .timeout_ms = 1000,
   });
   const char *made = "";
-  for (size_t index = 0; index < answer.headers.len; index++) {
-    if (sluice_same(answer.headers.data[index].name, "x-made")) made = answer.headers.data[index].value;
+  for (size_t index = 0; index < answer.headers.count; index++) {
+    if (sluice_same(answer.headers.items[index].name, "x-made")) made = answer.headers.items[index].value;
   }
   return sluice_format("%d %s %s", answer.status, made, text_of(answer.body));
 }
@@ -80,7 +81,7 @@ static const char *try_batch(void) {
 }
 
 static const char *try_crypto(void) {
-  sluice_bytes key = {KEY, sizeof(KEY)}, signature = {SIGNATURE, sizeof(SIGNATURE)};
+  sluice_bytes key = {(const char *)KEY, sizeof(KEY)}, signature = {(const char *)SIGNATURE, sizeof(SIGNATURE)};
   const char *good = truth(sluice_verify_point(SLUICE_EDDSA, key, bytes_of("\x72"), signature));
   const char *bad = truth(sluice_verify_point(SLUICE_EDDSA, key, bytes_of("\x73"), signature));
   sluice_bytes code = sluice_hmac(SLUICE_SHA256, bytes_of("key"), bytes_of("The quick brown fox jumps over the lazy dog"));
@@ -100,7 +101,7 @@ static const char *try(const char *path) {
   }
   if (sluice_same(path, "/random")) {
     sluice_bytes a = sluice_random(16), b = sluice_random(16);
-    return sluice_format("%d %d %s", (int)a.len, (int)b.len, truth(memcmp(a.data, b.data, 16) == 0));
+    return sluice_format("%d %d %s", (int)a.size, (int)b.size, truth(memcmp(a.data, b.data, 16) == 0));
   }
   if (sluice_same(path, "/kv")) return try_kv();
   if (sluice_same(path, "/kv-failure")) return try_kv_failure();

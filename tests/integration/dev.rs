@@ -21,6 +21,8 @@ struct Session {
 impl Session {
     fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(components::program());
+        // What it keeps meanwhile is beside the project.
+        command.env("TMPDIR", folder.parent().expect("a folder"));
         command.args(["plugin", "dev"]).arg(folder).args(arguments).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut process = command.spawn().expect("sluice runs");
         let (sender, lines) = mpsc::unbounded_channel();
@@ -109,6 +111,26 @@ async fn requests_are_shown_and_changes_are_built() {
     fs::write(hello.join("cases.toml"), "[plugin]\nconfig = { keys = 7 }\n").unwrap();
     session.until("refused: ").await;
     session.until("the last good version serves on").await;
+}
+
+#[tokio::test]
+async fn new_files_are_built_too_and_nothing_stays_behind() {
+    let folder = project(&components::plugin("transform"), "");
+    let hello = folder.path().join("hello");
+    let mut session = Session::start(&hello, &["--listen", "127.0.0.1:0"]);
+    session.until("hello serves").await;
+    fs::create_dir(hello.join("src")).unwrap();
+    fs::write(hello.join("src/more.txt"), "more").unwrap();
+    session.until("building: ").await;
+    session.until("hello serves").await;
+    let own = || {
+        let entries = fs::read_dir(folder.path()).unwrap().flatten();
+        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("sluice-dev-")).count()
+    };
+    assert_eq!(own(), 1);
+    let asked = Command::new("kill").arg(session.process.id().to_string()).status().expect("kill runs");
+    assert!(asked.success() && session.process.wait().expect("it ends").success());
+    assert_eq!(own(), 0);
 }
 
 #[tokio::test]

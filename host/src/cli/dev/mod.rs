@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use sluice::config;
@@ -22,6 +22,7 @@ use sluice::reload::watch::Watch;
 use sluice::snapshot::status::State;
 use sluice::telemetry::log::{self, LogControl};
 use sluice::telemetry::witness::Witness;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::fail;
 use project::{Failure, Project};
@@ -29,6 +30,9 @@ use project::{Failure, Project};
 /// What is logged besides: what goes wrong. Lines of plugins are shown with their requests, and what is refused is said
 /// when it is.
 const QUIET: &str = "warn,sluice::plugin=off,sluice::reload=off";
+
+/// How often to look for files that weren't there before.
+const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub struct Dev {
@@ -55,7 +59,10 @@ pub fn dev(args: Dev) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(format_args!("can't start: {error}")),
     };
-    match tokio::task::LocalSet::new().block_on(&runtime, run(args, &log)) {
+    let ended = tokio::task::LocalSet::new().block_on(&runtime, run(args, &log));
+    // A build that is going on isn't waited for.
+    runtime.shutdown_background();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => fail(why),
     }
@@ -74,24 +81,40 @@ async fn run(args: Dev, log: &LogControl) -> Result<(), String> {
     let mut session = Session { project, place, gateway: None };
     let mut watch = Watch::new(session.project.sources());
     say(&format!("watching {}", session.project.folder().display()));
-    let stopped = tokio::signal::ctrl_c();
-    tokio::pin!(stopped);
+    let mut stopped = std::pin::pin!(stopped()?);
     loop {
-        tokio::select! {
-            _ = &mut stopped => break,
-            _ = watch.changed() => {}
+        let changed = tokio::select! {
+            () = &mut stopped => break,
+            _ = watch.changed() => true,
+            () = tokio::time::sleep(LOOK) => false,
+        };
+        if changed {
+            tokio::select! {
+                () = &mut stopped => break,
+                () = session.renew() => {}
+            }
         }
-        tokio::select! {
-            _ = &mut stopped => break,
-            () = session.renew() => {}
-        }
-        // There may be new files.
+        // There may be new files, which are changes too.
         watch.set(session.project.sources());
     }
     if let Some(gateway) = session.gateway.take() {
         gateway.shutdown().await;
     }
     Ok(())
+}
+
+/// Until somebody wants this to end: a key, a terminal that closes, or another program.
+fn stopped() -> Result<impl Future<Output = ()>, String> {
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(text)?;
+    let mut terminated = signal(SignalKind::terminate()).map_err(text)?;
+    let mut hung_up = signal(SignalKind::hangup()).map_err(text)?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+            _ = hung_up.recv() => {}
+        }
+    })
 }
 
 /// Whose gateway it is.

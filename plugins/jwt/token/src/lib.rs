@@ -87,3 +87,6 @@ impl Verifier {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod wycheproof;
