@@ -13,10 +13,11 @@ const PROTOCOL: HeaderValue = HeaderValue::from_static("websocket");
 
 /// Whether a request, which has no body, asks for a WebSocket. Ask before [`super::remove_hop_by_hop`]. Other
 /// protocols, other methods and older versions ask for nothing: a server may ignore `Upgrade` (RFC 9110, section 7.8).
+/// From a client of HTTP/2 the field can't come (RFC 9113, section 8.2.2); there it says that this was an extended CONNECT.
 pub fn asks_for_websocket(method: &Method, version: Version, headers: &HeaderMap) -> bool {
     headers.contains_key(header::UPGRADE)
         && *method == Method::GET
-        && version == Version::HTTP_11
+        && version >= Version::HTTP_11
         && has_member(headers, &header::UPGRADE, b"websocket")
         && has_member(headers, &header::CONNECTION, b"upgrade")
 }
@@ -56,12 +57,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_get_over_http11_asks_for_it() {
+    fn only_a_get_asks_for_it() {
         let good = map(&[("connection", "keep-alive, Upgrade"), ("upgrade", "WebSocket")]);
         assert!(asks_for_websocket(&Method::GET, Version::HTTP_11, &good));
         assert!(!asks_for_websocket(&Method::POST, Version::HTTP_11, &good));
         assert!(!asks_for_websocket(&Method::GET, Version::HTTP_10, &good));
-        assert!(!asks_for_websocket(&Method::GET, Version::HTTP_2, &good));
+        assert!(asks_for_websocket(&Method::GET, Version::HTTP_2, &good));
         for other in [
             &[("upgrade", "websocket")][..],
             &[("connection", "upgrade")],

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
@@ -24,8 +25,7 @@ use super::flood::Watched;
 use super::scan::{Guarded, Limits, Refusal, Verdict};
 use super::taking::Streams;
 use super::tls::{Encrypted, Facts};
-use super::tunnel;
-use super::{Connection, Handler, Settings};
+use super::{Connection, Handler, Settings, extended, tunnel};
 use crate::body::Body;
 use crate::error::Error;
 use crate::io::{Io, Transport};
@@ -175,6 +175,7 @@ fn http2(streams: Streams, settings: &Settings) -> http2::Builder<Streams> {
     http2
         .timer(TokioTimer::new())
         .max_concurrent_streams(settings.max_streams)
+        .enable_connect_protocol()
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(100)
         .max_header_list_size(u32::try_from(settings.heads.head).unwrap_or(u32::MAX))
@@ -204,11 +205,17 @@ fn requests<H: Handler>(
     activity: Rc<Activity>,
     guard: Guard,
 ) -> impl Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible, Future: 'static> {
-    service_fn(move |request: Request<Incoming>| {
+    service_fn(move |mut request: Request<Incoming>| {
         let in_flight = InFlight::new(&activity);
         let (verdict, taking) = match &guard {
             Guard::Http1(verdict) => (Some(Rc::clone(verdict)), None),
             Guard::Http2(streams, _) => (None, Some(streams.begin())),
+        };
+        let extended = match &guard {
+            Guard::Http1(_) => None,
+            Guard::Http2(streams, _) => {
+                extended::translate(&mut request).map(|upgrade| Extended::new(upgrade, streams, &handler, &session))
+            }
         };
         let refusal = match &guard {
             Guard::Http1(verdict) => verdict.serve(),
@@ -229,10 +236,50 @@ fn requests<H: Handler>(
                 Outcome::Refused(answer) => answer,
                 Outcome::Taken(answer) => answer.await,
             };
-            let answer = switch(answer, &activity, verdict.as_deref());
+            let answer = match extended {
+                Some(extended) => extended.begin(answer, &activity),
+                None => switch(answer, &activity, verdict.as_deref()),
+            };
             Ok(answer.map(|body| Answer { body, taking, _in_flight: in_flight }))
         }
     })
+}
+
+/// The handshake of a WebSocket over HTTP/2, with what its answer needs.
+struct Extended<H: Handler> {
+    upgrade: OnUpgrade,
+    connections: Rc<Connections>,
+    handler: Rc<H>,
+    session: Rc<H::Session>,
+}
+
+impl<H: Handler> Extended<H> {
+    /// Boxed, so that other requests don't pay for it.
+    fn new(upgrade: OnUpgrade, streams: &Streams, handler: &Rc<H>, session: &Rc<H::Session>) -> Box<Self> {
+        let connections = Rc::clone(streams.connections());
+        Box::new(Self { upgrade, connections, handler: Rc::clone(handler), session: Rc::clone(session) })
+    }
+
+    /// The answer for the client. If it may begin, a task passes on what is said.
+    fn begin(self, answer: Response<Body>, activity: &Rc<Activity>) -> Response<Body> {
+        let (answer, switched) = match extended::answer(answer) {
+            extended::Outcome::Agreed(answer, switched) => (answer, switched),
+            extended::Outcome::Refused(answer) => return answer,
+            extended::Outcome::Misunderstood => {
+                return self.handler.refuse(Refusal::of(Error::Malformed, &Method::GET, ""), &self.session);
+            }
+        };
+        let Self { upgrade, connections, .. } = self;
+        // The connection isn't idle as long as it lasts.
+        let in_flight = InFlight::new(activity);
+        tokio::task::spawn_local(async move {
+            if let Ok(upgraded) = upgrade.await {
+                tunnel::run(switched, TokioIo::new(upgraded), &connections).await;
+            }
+            drop(in_flight);
+        });
+        answer
+    }
 }
 
 /// The limits of HTTP/1's heads, for a request of HTTP/2; its size in all is hyper's to bound.

@@ -9,6 +9,7 @@ mod connection;
 mod detect;
 mod drain;
 mod driver;
+mod extended;
 mod flood;
 mod frames;
 mod linger;

@@ -60,6 +60,10 @@ impl Streams {
         Self { limit, connections, newest: Rc::default() }
     }
 
+    pub fn connections(&self) -> &Rc<Connections> {
+        &self.connections
+    }
+
     /// A request has come.
     pub fn begin(&self) -> Rc<Taking> {
         let taking = Rc::<Taking>::default();

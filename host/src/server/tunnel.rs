@@ -1,4 +1,4 @@
-//! A connection that has changed from HTTP to a WebSocket: bytes are passed on both ways until one side ends,
+//! A connection, or a stream of HTTP/2, that has changed from HTTP to a WebSocket: bytes are passed on both ways until one side ends,
 //! nothing moves for too long, or the gateway drains. Then the client is told so, in a frame of its own, and cut off
 //! a moment later.
 
@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use super::drain::Connections;
 use super::frames::{Frames, GOING_AWAY};
 use super::pump::pump;
-use crate::io::{Io, Switched};
+use crate::io::Switched;
 
 /// For the frame that is on its way when the gateway drains, and then for the client's last words.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -27,7 +27,10 @@ struct Place {
 }
 
 /// Pass bytes on until the end.
-pub(super) async fn run(server: Box<Switched>, client: Io, connections: &Connections) {
+pub(super) async fn run<S>(server: Box<Switched>, client: S, connections: &Connections)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let Switched { io: mut server, first, idle, life: _life } = *server;
     let place = Place::default();
     let mut client = Followed { inner: client, place: &place };
@@ -101,6 +104,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::io::Io;
     use crate::telemetry::metrics::Metrics;
 
     async fn pair() -> (Io, TcpStream) {

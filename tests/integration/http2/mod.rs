@@ -3,6 +3,7 @@
 mod floods;
 mod malformed;
 mod streams;
+mod websocket;
 
 use std::sync::{Arc, Mutex};
 
