@@ -54,6 +54,9 @@ pub enum Error {
     /// A rate limit is used up; seconds until it is worth another try.
     #[error("rate limit exceeded")]
     RateLimited { retry_after: u64 },
+    /// The gateway has too much to do, or too little memory; seconds until it is worth another try.
+    #[error("the gateway is overloaded")]
+    Shed { retry_after: u64 },
     /// The request has come through this gateway before (RFC 8586).
     #[error("the request loops")]
     Loop,
@@ -205,7 +208,7 @@ impl Error {
             | Self::ResponseBody
             | Self::ResponseTooLarge
             | Self::ResponseCoding => Fault::Upstream,
-            Self::Internal(_) => Fault::Gateway,
+            Self::Internal(_) | Self::Shed { .. } => Fault::Gateway,
         }
     }
 

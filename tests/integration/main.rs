@@ -25,5 +25,6 @@ mod repository;
 mod strictness;
 mod tls;
 mod tokens;
+mod upgrade;
 mod upstreams;
 mod websocket;

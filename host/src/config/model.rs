@@ -6,6 +6,7 @@ mod address;
 mod cluster;
 mod discovery;
 mod grants;
+mod limits;
 mod place;
 mod state;
 mod tls;
@@ -25,6 +26,7 @@ pub use cluster::{
 };
 pub use discovery::{Dns, Family, Wanted};
 pub use grants::{Capability, Grants};
+pub use limits::{ConnectionLimits, MemoryLimit, Overload};
 pub use place::Place;
 pub use state::{Authorities, OnAway, Redis, RedisAddress, State};
 pub use tls::{
@@ -43,6 +45,7 @@ pub struct Config {
     pub admin: Option<Admin>,
     pub access_log: Option<Arc<AccessLog>>,
     pub server: Server,
+    pub overload: Overload,
     pub identity: IdentityFields,
     pub plugins: PluginDirectory,
     pub state: State,
@@ -73,6 +76,10 @@ pub struct Server {
     pub threads: usize,
     /// How long in-flight exchanges may take to finish at shutdown.
     pub drain: Duration,
+    /// How long it serves on at shutdown, when it says already that it isn't ready.
+    pub shutdown_delay: Duration,
+    /// Where the process's number is told.
+    pub pid_file: Option<PathBuf>,
     /// Addresses whose forwarding fields are believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// The pseudonym in `Via` and `CDN-Loop`; unique for a fleet of gateways.
@@ -112,6 +119,7 @@ pub struct Listener {
     pub place: Place,
     /// None if connections aren't encrypted.
     pub tls: Option<Tls>,
+    pub limits: ConnectionLimits,
 }
 
 impl Config {

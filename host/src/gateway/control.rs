@@ -56,6 +56,8 @@ impl Control {
                 drop(snapshot);
             }
         });
+        let guard = shared.metrics.guard().clone();
+        tokio::task::spawn_local(async move { guard.watch().await });
         let mut health = Checks::default();
         let mut acme = acme::Manager::default();
         let obtained = {
@@ -77,7 +79,14 @@ impl Control {
         match admin.map(tokio::net::TcpListener::from_std) {
             Some(Ok(listener)) => {
                 let (shared, metrics) = (shared.clone(), shared.metrics.clone());
-                tokio::task::spawn_local(admin::serve(listener, Arc::new(Overview { shared, log })));
+                let answering = admin::serve(listener, Arc::new(Overview { shared: shared.clone(), log }));
+                tokio::task::spawn_local(async move {
+                    tokio::select! {
+                        () = answering => {}
+                        // What it answers already, it answers to the end.
+                        () = shared.handed_over() => {}
+                    }
+                });
                 tokio::task::spawn_local(async move { metrics.timeline().record(&metrics).await });
             }
             Some(Err(error)) => tracing::error!(%error, "the admin API can't accept connections"),
@@ -103,12 +112,14 @@ impl Control {
             status,
             metrics: shared.metrics.clone(),
         };
+        // Kept when it isn't driven any more: health checks live in it.
+        let mut controlling = std::pin::pin!(controller.run(first.watched));
         tokio::select! {
-            () = controller.run(first.watched) => {
-                // There will be no more reloads, but what serves goes on.
-                let _ = (&mut stop).await;
-            }
-            _ = &mut stop => {}
+            () = &mut controlling => {}
+            () = shared.handed_over() => {}
+            _ = &mut stop => return,
         }
+        // There will be no more reloads, but what serves goes on.
+        let _ = stop.await;
     }
 }

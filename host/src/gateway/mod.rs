@@ -12,6 +12,7 @@ mod explain;
 mod outside;
 mod overview;
 mod policy;
+mod pulse;
 mod shared;
 mod sockets;
 mod view;
@@ -26,12 +27,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::Problem;
-use crate::config::model::Admin;
 use crate::plugin::wasm::HostError;
+use crate::process::{Handed, Inherited};
 use crate::reload::{self, Builder, Prepare as _};
-use crate::server::{Bound, bind};
+use crate::server::{Bound, Gates};
+use crate::snapshot::Snapshot;
 use crate::snapshot::status::Status;
-use crate::snapshot::{Snapshot, problem};
 use crate::telemetry::log::LogControl;
 use crate::telemetry::metrics::{Metrics, Reload};
 use crate::telemetry::witness::Witness;
@@ -39,12 +40,16 @@ use access::AccessOutput;
 use control::Control;
 pub use explain::{ExplainError, Explanation, Question, explain_request};
 use outside::Outside;
+pub use pulse::Pulse;
 use shared::Shared;
-use sockets::Sockets;
-use worker::{Command, Seed};
+use sockets::{Key, Sockets};
+use worker::{Command, Ending, Seed};
 
 /// How long a data thread may take to end after its drain.
 const LAST_GRACE: Duration = Duration::from_secs(5);
+/// How long idle connections stay open after sockets were handed over: most clients that come again at all come within
+/// that time, and are asked to go with the answer.
+const LONGEST_IDLE: Duration = Duration::from_secs(5);
 
 /// What a gateway is started with.
 #[derive(Debug, Clone)]
@@ -55,16 +60,24 @@ pub struct Options {
     pub log: Option<LogControl>,
     /// Who is told of each request, with what its plugins did.
     pub witness: Option<Witness>,
+    /// Sockets that somebody opened before, to be used instead of new ones.
+    pub inherited: Inherited,
 }
 
 impl Options {
     pub fn new(config: impl Into<PathBuf>) -> Self {
-        Self { config: config.into(), log: None, witness: None }
+        Self { config: config.into(), log: None, witness: None, inherited: Inherited::default() }
     }
 
     #[must_use]
     pub fn with_log(self, log: LogControl) -> Self {
         Self { log: Some(log), ..self }
+    }
+
+    /// Listen with these sockets where they fit.
+    #[must_use]
+    pub fn with_inherited(self, inherited: Inherited) -> Self {
+        Self { inherited, ..self }
     }
 
     /// Tell `witness` of each request. Costs more than a plugin does; for those who write one.
@@ -100,6 +113,7 @@ pub struct Gateway {
     shared: Arc<Shared>,
     admin: Option<SocketAddr>,
     workers: Vec<std::thread::JoinHandle<()>>,
+    pulse: Pulse,
     control: Option<std::thread::JoinHandle<()>>,
     /// Dropped to end the control thread.
     stop: Option<oneshot::Sender<()>>,
@@ -164,15 +178,60 @@ impl Gateway {
         self.shared.access.flush();
     }
 
+    /// By which to tell whether it makes progress.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
+    /// Its listening sockets, those of the admin API too, for a process that shall follow.
+    ///
+    /// # Errors
+    /// There are no descriptors left.
+    pub fn hand_on(&self) -> io::Result<Vec<Handed>> {
+        self.shared.sockets.hand_on()
+    }
+
+    /// Sockets that it was started with and has no use for. They are closed when what is returned is dropped.
+    pub fn unused(&self) -> Vec<Handed> {
+        self.shared.sockets.unused()
+    }
+
+    /// Say that the end is near, and serve on: it isn't ready any more, and clients are asked to go with their
+    /// answers.
+    pub fn prepare_shutdown(&self) {
+        self.shared.begin_drain();
+        self.shared.tell(|| Command::Leave);
+    }
+
     /// Accept no more connections, let the exchanges on their way finish for `server.drain` at most, and
     /// end all threads.
-    pub async fn shutdown(mut self) {
+    pub async fn shutdown(self) {
+        let limit = self.drain_limit();
+        self.end(Ending { limit, ..Ending::default() }).await;
+    }
+
+    /// As [`Self::shutdown`], with another process on the sockets, all but those that it has no use for: what waits
+    /// in their queues is its own. Idle connections are left open for a while.
+    pub async fn leave_to(self, unused: &[(SocketAddr, String)]) {
+        let limit = self.drain_limit();
+        let unused: Vec<Key> = unused.iter().map(|(address, name)| Key::new(*address, name)).collect();
+        let snapshot = self.snapshot();
+        let listeners = snapshot.iter().flat_map(|snapshot| &snapshot.config().listeners);
+        let handed = listeners.map(Key::of).filter(|key| !unused.contains(key)).collect();
+        // Both would answer at the admin API's address, and take up the same changes.
+        self.shared.hand_over();
+        self.end(Ending { limit, idle: LONGEST_IDLE.min(limit / 2), handed: Arc::new(handed) }).await;
+    }
+
+    fn drain_limit(&self) -> Duration {
+        self.snapshot().map_or(Duration::ZERO, |snapshot| snapshot.config().server.drain)
+    }
+
+    async fn end(mut self, ending: Ending) {
         self.shared.begin_drain();
-        let limit = self.snapshot().map_or(Duration::ZERO, |snapshot| snapshot.config().server.drain);
-        for worker in &self.shared.workers {
-            // One that is gone has nothing to drain.
-            let _ = worker.send(Command::Drain(limit));
-        }
+        self.shared.sockets.let_go();
+        let limit = ending.limit;
+        self.shared.tell(|| Command::Drain(ending.clone()));
         let workers = std::mem::take(&mut self.workers);
         let control = self.control.take();
         let (shared, stop) = (self.shared.clone(), self.stop.take());
@@ -195,9 +254,8 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.shared.begin_drain();
-        for worker in &self.shared.workers {
-            let _ = worker.send(Command::Drain(Duration::ZERO));
-        }
+        self.shared.sockets.let_go();
+        self.shared.tell(|| Command::Drain(Ending::default()));
     }
 }
 
@@ -213,10 +271,11 @@ fn build(options: &Options) -> Result<(Gateway, oneshot::Receiver<()>), StartErr
     let (mut sockets, mut admin) = (None, None);
     let access = Arc::new(AccessOutput::new(metrics.access_log_dropped().clone()));
     let (builder, first) = Builder::start(&options.config, metrics.clone(), |config| {
-        let new = sockets.insert(Arc::new(Sockets::new(config.server.threads)));
+        let inherited = options.inherited.clone();
+        let new = sockets.insert(Arc::new(Sockets::new(config.server.threads, inherited)));
         let outside = Outside { sockets: new.clone(), access: access.clone() };
         let mut problems = outside.prepare(config).err().unwrap_or_default();
-        match config.admin.as_ref().map(bind_admin).transpose() {
+        match config.admin.as_ref().map(|admin| new.bind_admin(admin)).transpose() {
             Ok(bound) => admin = bound,
             Err(refused) => problems.push(refused),
         }
@@ -230,13 +289,17 @@ fn build(options: &Options) -> Result<(Gateway, oneshot::Receiver<()>), StartErr
     let admin_address = admin.as_ref().map(|bound: &Bound| bound.address);
     let admin = admin.and_then(|bound| bound.sockets.into_iter().next());
     let (retire, retired) = mpsc::unbounded_channel();
-    let (mut commands, mut workers) = (Vec::new(), Vec::new());
+    let (mut commands, mut pulses, mut workers) = (Vec::new(), Vec::new(), Vec::new());
+    let gates = Arc::<Gates>::default();
     for number in 0..config.server.threads {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let (metrics, witness) = (metrics.clone(), options.witness.clone());
-        let seed = Seed { number, metrics, witness, commands: receiver, retired: retire.clone() };
+        let (pulse, asked) = mpsc::unbounded_channel();
+        let (metrics, witness, gates) = (metrics.clone(), options.witness.clone(), gates.clone());
+        let retired = retire.clone();
+        let seed = Seed { number, metrics, witness, commands: receiver, pulses: asked, gates, retired };
         workers.push(seed.spawn().map_err(StartError::Thread)?);
         commands.push(sender);
+        pulses.push(pulse);
     }
     let (status_sender, status) = watch::channel(Arc::new(first.status.clone()));
     let (request, requests) = mpsc::unbounded_channel();
@@ -256,12 +319,8 @@ fn build(options: &Options) -> Result<(Gateway, oneshot::Receiver<()>), StartErr
         stop: stopped,
     };
     let control = Some(control.spawn().map_err(StartError::Thread)?);
-    Ok((Gateway { shared, admin: admin_address, workers, control, stop: Some(stop) }, is_ready))
-}
-
-/// As listeners are bound, so that a check can tell this gateway from other programs.
-fn bind_admin(admin: &Admin) -> Result<Bound, Problem> {
-    bind(admin.address, 1).map_err(|error| problem(&admin.place, "admin.address".to_owned(), error.to_string(), ""))
+    let pulse = Pulse(pulses);
+    Ok((Gateway { shared, admin: admin_address, workers, pulse, control, stop: Some(stop) }, is_ready))
 }
 
 #[cfg(test)]

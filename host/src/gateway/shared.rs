@@ -23,6 +23,8 @@ pub struct Shared {
     pub status: watch::Receiver<Arc<Status>>,
     pub requests: mpsc::UnboundedSender<Request>,
     pub workers: Vec<mpsc::UnboundedSender<Command>>,
+    /// Whether another process serves from now on, at the addresses of this one.
+    handed_over: watch::Sender<bool>,
     snapshot: Mutex<Option<Arc<Snapshot>>>,
     version: AtomicU64,
     draining: AtomicBool,
@@ -38,7 +40,8 @@ impl Shared {
         workers: Vec<mpsc::UnboundedSender<Command>>,
     ) -> Self {
         let (snapshot, version, draining) = Default::default();
-        Self { metrics, sockets, access, status, requests, workers, snapshot, version, draining }
+        let (handed_over, _) = watch::channel(false);
+        Self { metrics, sockets, access, status, requests, workers, handed_over, snapshot, version, draining }
     }
 
     /// What serves; none before the first publication and after the end.
@@ -56,6 +59,7 @@ impl Shared {
         } else {
             (self.sockets.take(snapshot.config()), self.access.take(snapshot.config()))
         };
+        self.metrics.guard().set(&snapshot.config().overload);
         let mut waiting = Vec::with_capacity(self.workers.len());
         for (worker, sockets) in self.workers.iter().zip(shares) {
             let (done, taken) = oneshot::channel();
@@ -81,6 +85,25 @@ impl Shared {
     /// Say that the end is near.
     pub fn begin_drain(&self) {
         self.draining.store(true, Ordering::Release);
+    }
+
+    /// Say that another process serves from now on.
+    pub fn hand_over(&self) {
+        self.handed_over.send_replace(true);
+    }
+
+    /// Wait until another process serves.
+    pub async fn handed_over(&self) {
+        // It lives as long as its sender, which is in `self`.
+        let _ = self.handed_over.subscribe().wait_for(|handed| *handed).await;
+    }
+
+    /// Tell all data threads something.
+    pub fn tell(&self, mut command: impl FnMut() -> Command) {
+        for worker in &self.workers {
+            // One that is gone needs to be told nothing.
+            let _ = worker.send(command());
+        }
     }
 
     /// Let go of what serves.

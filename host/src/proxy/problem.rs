@@ -39,7 +39,7 @@ fn row(error: &Error) -> (StatusCode, &str) {
         Error::ResponseTooLarge | Error::ResponseCoding => {
             (StatusCode::BAD_GATEWAY, "the service gave an answer that can't be handled here")
         }
-        Error::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "the service has too much to do"),
+        Error::Overloaded | Error::Shed { .. } => (StatusCode::SERVICE_UNAVAILABLE, "the service has too much to do"),
         Error::ConnectTimeout | Error::FirstByteTimeout | Error::UpstreamStalled | Error::Deadline => {
             (StatusCode::GATEWAY_TIMEOUT, "the service didn't answer in time")
         }
@@ -55,7 +55,9 @@ fn field(error: &Error) -> Option<(HeaderName, HeaderValue)> {
         // only they know, and they say it when they deny a request themselves; browsers, which would
         // ask for a password, ignore a scheme that they don't know.
         Error::Unauthenticated => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Gateway"))),
-        Error::RateLimited { retry_after } => Some((header::RETRY_AFTER, HeaderValue::from(*retry_after))),
+        Error::RateLimited { retry_after } | Error::Shed { retry_after } => {
+            Some((header::RETRY_AFTER, HeaderValue::from(*retry_after)))
+        }
         Error::Overloaded => Some((header::RETRY_AFTER, HeaderValue::from(1))),
         // RFC 9110, section 15.5.16.
         Error::RequestCoding => Some((header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate"))),
@@ -98,6 +100,10 @@ fn local(error: &Error, id: &str) -> LocalResponse {
 /// What the client isn't told. Clients' own faults are no news.
 fn log(error: &Error, exchange: &str, route: Option<&str>) {
     use crate::error::Fault;
+    // A line for each would be one more load; what began it was logged, and metrics count them.
+    if matches!(error, Error::Shed { .. }) {
+        return;
+    }
     match error.fault() {
         Fault::Client | Fault::Plugin => tracing::debug!(exchange, route, %error, "request refused"),
         Fault::Upstream => tracing::warn!(exchange, route, %error, "upstream failed"),

@@ -13,8 +13,13 @@ use super::listener::BACKLOG;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Accept for ever and hand each connection on; drop the future to stop.
-pub async fn accept(listener: &TcpListener, mut serve: impl FnMut(TcpStream, SocketAddr)) {
+/// Accept for ever and hand each connection on; drop the future to stop. `failed` is told why a connection couldn't be
+/// accepted, as metrics name it.
+pub async fn accept(
+    listener: &TcpListener,
+    mut serve: impl FnMut(TcpStream, SocketAddr),
+    mut failed: impl FnMut(&'static str),
+) {
     let mut pause = FIRST_PAUSE;
     loop {
         match listener.accept().await {
@@ -23,8 +28,9 @@ pub async fn accept(listener: &TcpListener, mut serve: impl FnMut(TcpStream, Soc
                 serve(stream, peer);
             }
             // The peer's trouble; the next connection has nothing to do with it.
-            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) if is_of_one_connection(&error) => failed("aborted"),
             Err(error) => {
+                failed(reason(&error));
                 tracing::error!(%error, "can't accept connections; trying again in {pause:?}");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LAST_PAUSE);
@@ -61,6 +67,16 @@ fn is_of_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::Interrupted
     )
+}
+
+/// Why nobody can be accepted. Connections wait in the queue meanwhile.
+fn reason(error: &io::Error) -> &'static str {
+    match rustix::io::Errno::from_io_error(error) {
+        Some(rustix::io::Errno::MFILE) => "process-descriptors",
+        Some(rustix::io::Errno::NFILE) => "system-descriptors",
+        Some(rustix::io::Errno::NOBUFS | rustix::io::Errno::NOMEM) => "memory",
+        _ => "other",
+    }
 }
 
 #[cfg(test)]

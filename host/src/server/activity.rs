@@ -14,11 +14,14 @@ use super::Settings;
 use super::taking::Taking;
 use crate::body::{Body, BodyError};
 use crate::io::{Switched, Traffic};
+use crate::overload::Permit;
 
 /// What goes on on a connection.
 pub(super) struct Activity {
     /// Requests whose answers haven't ended.
     in_flight: Cell<u32>,
+    /// Requests that came.
+    served: Cell<u64>,
     /// When the last answer ended.
     idle_since: Cell<Instant>,
     /// Bytes read when the last request began or ended; more of them are the beginning of the next.
@@ -37,6 +40,7 @@ impl Activity {
     pub fn new() -> Rc<Self> {
         Rc::new(Self {
             in_flight: Cell::new(0),
+            served: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
             mark: Cell::new(0),
             head_since: Cell::new(None),
@@ -58,6 +62,11 @@ impl Activity {
 
     pub fn is_idle(&self) -> bool {
         self.in_flight.get() == 0
+    }
+
+    /// How many requests came on this connection.
+    pub fn served(&self) -> u64 {
+        self.served.get()
     }
 
     /// Idle, with nothing of a next request seen.
@@ -96,19 +105,24 @@ impl Activity {
 }
 
 /// A request that isn't over; the connection is idle when the last one is dropped.
-pub(super) struct InFlight(Rc<Activity>);
+pub(super) struct InFlight {
+    activity: Rc<Activity>,
+    /// Another request may come in its place when it is over.
+    _permit: Permit,
+}
 
 impl InFlight {
-    pub fn new(activity: &Rc<Activity>) -> Self {
+    pub fn new(activity: &Rc<Activity>, permit: Permit) -> Self {
         activity.in_flight.set(activity.in_flight.get() + 1);
+        activity.served.set(activity.served.get() + 1);
         activity.mark.set(activity.traffic.read.get());
-        Self(Rc::clone(activity))
+        Self { activity: Rc::clone(activity), _permit: permit }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let activity = &self.0;
+        let activity = &self.activity;
         activity.in_flight.set(activity.in_flight.get().saturating_sub(1));
         if activity.is_idle() {
             activity.idle_since.set(Instant::now());
@@ -192,7 +206,7 @@ mod tests {
         assert_eq!(seconds(&activity), Some(10.0));
         activity.traffic.read.set(3);
         assert_eq!(seconds(&activity), Some(1.0), "a head has begun");
-        let request = InFlight::new(&activity);
+        let request = InFlight::new(&activity, Permit::default());
         activity.traffic.read.set(50);
         assert_eq!(seconds(&activity), None);
         activity.traffic.blocked.set(true);

@@ -1,33 +1,26 @@
 //! One client connection: which protocol it speaks, and hyper's machine for it.
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body::Body as _;
-use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::{Service, service_fn};
-use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
-use super::activity::{Activity, Answer, ClientBody, InFlight};
+use super::activity::Activity;
 use super::arrive::{Ends, Entrance, Refused};
 use super::detect::{Protocol, detect};
 use super::drain::{Connections, Membership};
 use super::driver::{Driver, Ended};
 use super::flood::Watched;
-use super::scan::{Guarded, Limits, Refusal, Verdict};
+use super::requests::{Guard, Passing, requests};
+use super::scan::{Guarded, Verdict};
 use super::taking::Streams;
 use super::tls::{Encrypted, Facts};
-use super::{Connection, Handler, Settings, extended, tunnel};
-use crate::body::Body;
-use crate::error::Error;
+use super::{Connection, Handler, Settings, tunnel};
 use crate::io::{Io, Transport};
 
 /// The least that hyper buffers.
@@ -61,7 +54,8 @@ impl<H: Handler> Server<H> {
     ) {
         let Ok(local) = stream.local_addr() else { return };
         let server = Rc::clone(self);
-        let membership = connections.join();
+        let client = (!entrance.expects_header(peer)).then(|| peer.ip());
+        let Some(membership) = connections.join(client) else { return };
         let ends = Ends { peer, local };
         if entrance.tls.is_some() || entrance.expects_header(peer) {
             tokio::task::spawn_local(async move { server.run_prepared(stream, ends, entrance, membership).await });
@@ -76,7 +70,7 @@ impl<H: Handler> Server<H> {
         stream: TcpStream,
         ends: Ends,
         entrance: Rc<Entrance>,
-        membership: Membership,
+        mut membership: Membership,
     ) {
         // Boxed, since its size isn't needed for longer than it takes.
         let prepared = Box::pin(self.prepare(stream, ends, entrance));
@@ -85,6 +79,10 @@ impl<H: Handler> Server<H> {
             prepared = prepared => prepared,
             () = membership.connections().drained() => return,
         };
+        let prepared = prepared.and_then(|prepared| {
+            membership.belongs_to(prepared.peer()).map_err(Some)?;
+            Ok(prepared)
+        });
         match prepared {
             Ok(Prepared::Plain(stream, ends, first)) => self.run(stream, ends, first, membership).await,
             Ok(Prepared::Encrypted(encrypted, ends)) => {
@@ -134,13 +132,19 @@ impl<H: Handler> Server<H> {
         let connection = Connection { listener, peer: ends.peer, local: ends.local, scheme, tls };
         let session = Rc::new(self.handler.open(connection));
         let activity = Activity::new();
+        let passing = |guard| Passing {
+            activity: Rc::clone(&activity),
+            connections: Rc::clone(membership.connections()),
+            guard,
+            overload: Arc::clone(&self.settings.guard),
+        };
         match protocol {
             Protocol::Http1(seen) => {
                 let io = Io::with_prefix(transport, seen, Rc::clone(&activity.traffic));
                 let verdict = Rc::<Verdict>::default();
                 let io = Guarded::new(io.into_inner(), self.settings.heads, Rc::clone(&verdict));
-                let guard = Guard::Http1(verdict);
-                let service = requests(Rc::clone(&self.handler), session, Rc::clone(&activity), guard);
+                let passing = passing(Guard::Http1(verdict));
+                let service = requests(Rc::clone(&self.handler), session, passing);
                 let http = self.http1.serve_connection(TokioIo::new(io), service);
                 let mut driver = Driver::new(http, Rc::clone(&activity), Rc::clone(&self.settings), membership);
                 let ended = (&mut driver).await;
@@ -156,8 +160,8 @@ impl<H: Handler> Server<H> {
             // Boxed, so that the much more common HTTP/1 connections don't pay for its size.
             Protocol::Http2(seen) => {
                 let streams = Streams::new(self.settings.stalled, Rc::clone(membership.connections()));
-                let guard = Guard::Http2(streams.clone(), self.settings.heads);
-                let service = requests(Rc::clone(&self.handler), session, Rc::clone(&activity), guard);
+                let passing = passing(Guard::Http2(streams.clone(), self.settings.heads));
+                let service = requests(Rc::clone(&self.handler), session, passing);
                 let io = Io::with_prefix(transport, seen, Rc::clone(&activity.traffic));
                 let io = TokioIo::new(Watched::new(io.into_inner(), Rc::clone(&activity)));
                 let http = Box::pin(http2(streams, &self.settings).serve_connection(io, service));
@@ -185,12 +189,6 @@ fn http2(streams: Streams, settings: &Settings) -> http2::Builder<Streams> {
     http2
 }
 
-/// What stands between a connection and the service.
-enum Guard {
-    Http1(Rc<Verdict>),
-    Http2(Streams, Limits),
-}
-
 /// A connection on which HTTP can begin.
 enum Prepared {
     /// With bytes that were read.
@@ -198,124 +196,10 @@ enum Prepared {
     Encrypted(Box<Encrypted>, Ends),
 }
 
-/// Hands the requests of one connection to the handler.
-fn requests<H: Handler>(
-    handler: Rc<H>,
-    session: Rc<H::Session>,
-    activity: Rc<Activity>,
-    guard: Guard,
-) -> impl Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible, Future: 'static> {
-    service_fn(move |mut request: Request<Incoming>| {
-        let in_flight = InFlight::new(&activity);
-        let (verdict, taking) = match &guard {
-            Guard::Http1(verdict) => (Some(Rc::clone(verdict)), None),
-            Guard::Http2(streams, _) => (None, Some(streams.begin())),
-        };
-        let extended = match &guard {
-            Guard::Http1(_) => None,
-            Guard::Http2(streams, _) => {
-                extended::translate(&mut request).map(|upgrade| Extended::new(upgrade, streams, &handler, &session))
-            }
-        };
-        let refusal = match &guard {
-            Guard::Http1(verdict) => verdict.serve(),
-            Guard::Http2(_, limits) => judge(&request, limits).map(Box::new),
-        };
-        let answer = match refusal {
-            Some(refusal) => Outcome::Refused(handler.refuse(*refusal, &session)),
-            None => {
-                let request =
-                    request.map(|body| if body.is_end_stream() { Body::Empty } else { Body::stream(ClientBody(body)) });
-                // Boxed: it is moved thrice before it starts, and it is large.
-                Outcome::Taken(Box::pin(Rc::clone(&handler).handle(request, Rc::clone(&session))))
-            }
-        };
-        let activity = Rc::clone(&activity);
-        async move {
-            let answer = match answer {
-                Outcome::Refused(answer) => answer,
-                Outcome::Taken(answer) => answer.await,
-            };
-            let answer = match extended {
-                Some(extended) => extended.begin(answer, &activity),
-                None => switch(answer, &activity, verdict.as_deref()),
-            };
-            Ok(answer.map(|body| Answer { body, taking, _in_flight: in_flight }))
-        }
-    })
-}
-
-/// The handshake of a WebSocket over HTTP/2, with what its answer needs.
-struct Extended<H: Handler> {
-    upgrade: OnUpgrade,
-    connections: Rc<Connections>,
-    handler: Rc<H>,
-    session: Rc<H::Session>,
-}
-
-impl<H: Handler> Extended<H> {
-    /// Boxed, so that other requests don't pay for it.
-    fn new(upgrade: OnUpgrade, streams: &Streams, handler: &Rc<H>, session: &Rc<H::Session>) -> Box<Self> {
-        let connections = Rc::clone(streams.connections());
-        Box::new(Self { upgrade, connections, handler: Rc::clone(handler), session: Rc::clone(session) })
+impl Prepared {
+    /// The client's address.
+    fn peer(&self) -> IpAddr {
+        let (Self::Plain(_, ends, _) | Self::Encrypted(_, ends)) = self;
+        ends.peer.ip()
     }
-
-    /// The answer for the client. If it may begin, a task passes on what is said.
-    fn begin(self, answer: Response<Body>, activity: &Rc<Activity>) -> Response<Body> {
-        let (answer, switched) = match extended::answer(answer) {
-            extended::Outcome::Agreed(answer, switched) => (answer, switched),
-            extended::Outcome::Refused(answer) => return answer,
-            extended::Outcome::Misunderstood => {
-                return self.handler.refuse(Refusal::of(Error::Malformed, &Method::GET, ""), &self.session);
-            }
-        };
-        let Self { upgrade, connections, .. } = self;
-        // The connection isn't idle as long as it lasts.
-        let in_flight = InFlight::new(activity);
-        tokio::task::spawn_local(async move {
-            if let Ok(upgraded) = upgrade.await {
-                tunnel::run(switched, TokioIo::new(upgraded), &connections).await;
-            }
-            drop(in_flight);
-        });
-        answer
-    }
-}
-
-/// The limits of HTTP/1's heads, for a request of HTTP/2; its size in all is hyper's to bound.
-fn judge(request: &Request<Incoming>, limits: &Limits) -> Option<Refusal> {
-    let (uri, headers) = (request.uri(), request.headers());
-    let target = uri.path_and_query().map_or(0, |target| target.as_str().len());
-    // Cookies come in as many pieces as there are, and become one field (RFC 9113, section 8.2.3).
-    let fields = || headers.len() - headers.get_all(header::COOKIE).iter().count().saturating_sub(1);
-    let error = if target > limits.target {
-        Error::TargetTooLong
-    } else if headers.len() > limits.fields && fields() > limits.fields {
-        Error::HeadTooLarge
-    } else {
-        return None;
-    };
-    Some(Refusal::of(error, request.method(), uri.path()))
-}
-
-/// Keep what the connection is to change to, for when the answer is out.
-fn switch(answer: Response<Body>, activity: &Activity, verdict: Option<&Verdict>) -> Response<Body> {
-    if !matches!(answer.body(), Body::Switched(_)) {
-        return answer;
-    }
-    let (head, body) = answer.into_parts();
-    if let (Body::Switched(switched), true) = (body, verdict.is_some_and(Verdict::switch)) {
-        activity.switched.set(Some(switched));
-        return Response::from_parts(head, Body::Empty);
-    }
-    let mut refused = Response::new(Body::Empty);
-    *refused.status_mut() = StatusCode::BAD_REQUEST;
-    refused.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    refused
-}
-
-/// What becomes of a request.
-enum Outcome<F> {
-    Refused(Response<Body>),
-    Taken(F),
 }

@@ -162,6 +162,13 @@ impl<C: Http + Unpin> Future for Driver<C> {
         if let Poll::Ready(result) = Pin::new(&mut this.http).poll(cx) {
             return Poll::Ready(this.ended(result));
         }
+        if C::SHARED && !this.shutting_down && this.membership.connections().is_last(this.activity.served()) {
+            this.shutting_down = true;
+            Pin::new(&mut this.http).shut_down();
+            if let Poll::Ready(result) = Pin::new(&mut this.http).poll(cx) {
+                return Poll::Ready(this.ended(result));
+            }
+        }
         this.activity.observe(C::SHARED);
         if !this.said_goodbye {
             ready!(this.poll_deadline(cx));

@@ -4,7 +4,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// Connections that wait to be accepted, for each socket.
 pub(super) const BACKLOG: i32 = 4096;
@@ -48,14 +48,44 @@ pub fn bind(address: SocketAddr, count: usize) -> Result<Bound, BindError> {
     let mut address = address;
     let mut sockets = Vec::with_capacity(count);
     for _ in 0..count.max(1) {
-        let socket = socket(address, true).map_err(failed)?;
-        socket.bind(&address.into()).map_err(failed)?;
-        socket.listen(BACKLOG).map_err(failed)?;
-        let listener = TcpListener::from(socket);
+        let listener = open(address).map_err(failed)?;
         address = listener.local_addr().map_err(failed)?;
         sockets.push(listener);
     }
     Ok(Bound { address, sockets })
+}
+
+/// Listen with sockets that were opened before, for `count` threads: with all of them, since each has a queue of its
+/// own, and with more if there are fewer than threads.
+///
+/// # Errors
+/// They aren't sockets that listen, or no more can be had.
+pub fn adopt(sockets: Vec<TcpListener>, count: usize) -> io::Result<Bound> {
+    let address = sockets.first().ok_or(io::ErrorKind::NotFound)?.local_addr()?;
+    let mut sockets = sockets;
+    for known in &sockets {
+        let known = SockRef::from(known);
+        known.set_nonblocking(true)?;
+        known.set_tcp_nodelay(true)?;
+    }
+    let given = sockets.len();
+    while sockets.len() < count {
+        let more = open(address).or_else(|_| {
+            // Its owner doesn't share the port, as systemd doesn't by default: then threads share a queue.
+            let known = sockets.get(sockets.len() % given).ok_or(io::ErrorKind::NotFound)?;
+            known.try_clone()
+        })?;
+        sockets.push(more);
+    }
+    Ok(Bound { address, sockets })
+}
+
+/// One more socket of an address whose sockets share it.
+fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket(address, true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// Whether a program listens on an address that doesn't share it, as a gateway of the same user would. Listens
@@ -98,6 +128,26 @@ mod tests {
             assert!(matches!(error, BindError::InUse(_)), "{error:?}");
             assert!(error.to_string().starts_with(&format!("{address} is in use")), "{error}");
         }
+    }
+
+    #[test]
+    fn sockets_of_another_are_taken_over_with_more_for_more_threads() {
+        let bound = bind(ANY, 2).unwrap();
+        let adopted = adopt(bound.sockets, 3).unwrap();
+        assert_eq!((adopted.address, adopted.sockets.len()), (bound.address, 3));
+        let adopted = adopt(adopted.sockets, 1).unwrap();
+        assert_eq!(adopted.sockets.len(), 3, "none is closed: somebody may wait for it");
+        assert!(adopt(Vec::new(), 1).is_err());
+    }
+
+    #[test]
+    fn threads_share_a_socket_whose_port_is_not_shared() {
+        let alone = TcpListener::bind(ANY).unwrap();
+        let address = alone.local_addr().unwrap();
+        let adopted = adopt(vec![alone], 2).unwrap();
+        assert!(adopted.sockets.iter().all(|socket| socket.local_addr().unwrap() == address));
+        let _client = std::net::TcpStream::connect(address).unwrap();
+        assert!(adopted.sockets[1].accept().is_ok(), "it is one queue");
     }
 
     #[test]

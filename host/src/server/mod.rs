@@ -12,9 +12,11 @@ mod driver;
 mod extended;
 mod flood;
 mod frames;
+mod gate;
 mod linger;
 mod listener;
 mod pump;
+mod requests;
 mod scan;
 mod streams;
 mod taking;
@@ -34,12 +36,14 @@ pub use arrive::Entrance;
 pub use client_hello::{Hello, LONGEST as LONGEST_HELLO, read as read_hello};
 pub use connection::Server;
 pub use drain::Connections;
-pub use listener::{BindError, Bound, bind, is_taken};
+pub use gate::{Gate, Gates};
+pub use listener::{BindError, Bound, adopt, bind, is_taken};
 pub use pump::{Ending, pump};
 pub use scan::{Limits, Refusal};
 pub use streams::{StreamHandler, serve_stream};
 
 use crate::body::Body;
+use crate::overload::Guard;
 
 /// What answers requests.
 pub trait Handler: 'static {
@@ -87,6 +91,8 @@ pub struct Settings {
     pub heads: Limits,
     /// HTTP/2: streams at a time.
     pub max_streams: u32,
+    /// What turns requests away when there are too many.
+    pub guard: Arc<Guard>,
 }
 
 impl Default for Settings {
@@ -97,6 +103,7 @@ impl Default for Settings {
             stalled: Duration::from_secs(60),
             heads: Limits { head: 64 << 10, target: 8 << 10, fields: 100 },
             max_streams: 100,
+            guard: Arc::default(),
         }
     }
 }

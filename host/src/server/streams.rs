@@ -38,21 +38,25 @@ pub fn serve_stream<S: StreamHandler>(
 ) {
     let Ok(local) = stream.local_addr() else { return };
     let handler = Rc::clone(handler);
-    let membership = connections.join();
+    let client = (!entrance.expects_header(peer)).then(|| peer.ip());
+    let Some(mut membership) = connections.join(client) else { return };
     tokio::task::spawn_local(async move {
-        let connections = membership.connections();
         let arrived = entrance.pass(&mut stream, Ends { peer, local }, HEADER_LIMIT).await;
         drop(entrance);
         let refused = match arrived {
-            Ok((ends, first)) => {
-                let listener = Arc::clone(connections.listener());
-                let connection = Connection { listener, peer: ends.peer, local: ends.local, scheme: "tcp", tls: None };
-                handler.handle(stream, first, connection).await.err()
-            }
+            Ok((ends, first)) => match membership.belongs_to(ends.peer.ip()) {
+                Ok(()) => {
+                    let listener = Arc::clone(membership.connections().listener());
+                    let connection =
+                        Connection { listener, peer: ends.peer, local: ends.local, scheme: "tcp", tls: None };
+                    handler.handle(stream, first, connection).await.err()
+                }
+                Err(reason) => Some(reason),
+            },
             Err(refused) => refused.reason(),
         };
         if let Some(reason) = refused {
-            connections.metrics().refused(reason);
+            membership.connections().metrics().refused(reason);
         }
     });
 }

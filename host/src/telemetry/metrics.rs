@@ -30,6 +30,7 @@ pub use state::{LinkState, StateMetrics, StateReporter};
 use super::refusals::Refusals;
 use super::reloads::Reloads as ReloadRecords;
 use super::timeline::Timeline;
+use crate::overload::Guard;
 
 /// Names kept of one kind. Those that no snapshot uses any more go first when more come.
 const MOST_NAMES: usize = 50_000;
@@ -52,6 +53,7 @@ pub struct Metrics {
     reload_records: ReloadRecords,
     timeline: Timeline,
     state: Arc<StateMetrics>,
+    guard: Arc<Guard>,
     access_log_dropped: Arc<AtomicU64>,
 }
 
@@ -135,6 +137,11 @@ impl Metrics {
     /// The store that plugins share.
     pub fn state(&self) -> &Arc<StateMetrics> {
         &self.state
+    }
+
+    /// What turns requests away, and counts them.
+    pub fn guard(&self) -> &Arc<Guard> {
+        &self.guard
     }
 
     /// Counts lines that the access log lost.
@@ -309,6 +316,7 @@ pub struct ListenerMetrics {
     refused: Series<&'static str, Counter>,
     cut: Series<&'static str, Counter>,
     stalled: Counter,
+    accept_failures: Series<&'static str, Counter>,
 }
 
 impl ListenerMetrics {
@@ -319,8 +327,15 @@ impl ListenerMetrics {
         ConnectionLife(self.clone())
     }
 
-    /// A connection was closed before it could be served: `proxy-protocol`, `timeout`, `tls`, `client-certificate`,
-    /// `incomplete` (it ended before it said which cluster it wants), `no-cluster` or `upstream`.
+    /// A connection couldn't be accepted: `process-descriptors`, `system-descriptors`, `memory`, `aborted` by its
+    /// client, or `other`.
+    pub fn accept_failed(&self, reason: &'static str) {
+        self.accept_failures.find(reason, "other").add(1);
+    }
+
+    /// A connection was closed before it could be served: `connections`, `connections-per-address`, `proxy-protocol`,
+    /// `timeout`, `tls`, `client-certificate`, `incomplete` (it ended before it said which cluster it wants),
+    /// `no-cluster` or `upstream`.
     pub fn refused(&self, reason: &'static str) {
         self.refused.find(reason, "other").add(1);
     }

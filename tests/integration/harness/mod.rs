@@ -5,6 +5,7 @@ pub mod client;
 pub mod components;
 pub mod frames;
 pub mod pebble;
+pub mod process;
 pub mod raw2;
 pub mod redis;
 pub mod site;

@@ -61,6 +61,7 @@ pub(super) fn resolve(
             proxy_protocol: listener.proxy_protocol.clone(),
             place: address.place.to_string().into(),
             tls: listener.tls.as_ref().map(|tls| resolve_tls(tls, base, acme, address.value)),
+            limits: listener.limits,
         })
     });
     whole.collect()

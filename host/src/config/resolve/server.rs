@@ -33,13 +33,15 @@ pub(super) fn access_log(written: &Written, base: &Path) -> Option<Arc<AccessLog
     Some(Arc::new(log))
 }
 
-pub(super) fn server(written: &Written, path: &Path) -> Server {
+pub(super) fn server(written: &Written, path: &Path, base: &Path) -> Server {
     const DRAIN: std::time::Duration = std::time::Duration::from_secs(30);
     let written = &written.server;
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Server {
         threads: written.threads.filter(|threads| *threads > 0).unwrap_or_else(cores),
         drain: written.drain.unwrap_or(DRAIN),
+        shutdown_delay: written.shutdown_delay.unwrap_or_default(),
+        pid_file: written.pid_file.as_ref().map(|path| absolute(&base.join(path))),
         trusted_proxies: written.trusted_proxies.clone(),
         name: written.name.clone().unwrap_or_else(|| default_name(path).into()),
         zone: written.zone.clone(),

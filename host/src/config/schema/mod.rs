@@ -17,6 +17,7 @@ pub fn schema() -> Value {
             ("admin", admin()),
             ("access_log", access_log()),
             ("server", server()),
+            ("overload", overload()),
             ("identity", identity()),
             ("plugins", plugins()),
             ("state", state()),
@@ -68,9 +69,20 @@ fn server() -> Value {
     let own = [
         ("threads", number("Data threads; 0 is one for each core")),
         ("drain", duration("How long requests on their way may take to finish at shutdown")),
+        ("shutdown_delay", duration("How long it serves on at shutdown, when it says already that it isn't ready")),
+        ("pid_file", text("Where the process's number is told")),
         ("trusted_proxies", list(text("A network whose forwarding fields are believed"))),
         ("name", text("The name in Via and CDN-Loop")),
         ("zone", text("Where this gateway is, for clusters with prefer_zone")),
+    ];
+    table(&[], &own)
+}
+
+fn overload() -> Value {
+    let own = [
+        ("memory", either(&[text("A share such as \"80%\", a size, or \"off\""), number("Bytes")])),
+        ("requests", number("Requests at a time, over all listeners")),
+        ("retry_after", duration("What clients are told to wait")),
     ];
     table(&[], &own)
 }
@@ -121,6 +133,11 @@ fn acme() -> Value {
 }
 
 fn listener() -> Value {
+    let limits = [
+        ("connections", number("Open at a time; 0 is no limit")),
+        ("connections_per_address", number("Of one client, open at a time; 0 is no limit")),
+        ("requests_per_connection", number("Before a connection is closed; 0 is no limit")),
+    ];
     let own = [
         ("name", name()),
         ("address", address("Where it listens")),
@@ -130,6 +147,7 @@ fn listener() -> Value {
         ("idle_timeout", duration("Without a byte in either direction")),
         ("proxy_protocol", list(text("A network whose connections begin with a PROXY protocol header"))),
         ("tls", either(&[choice(&["self-signed"]), tls()])),
+        ("limits", table(&[], &limits)),
     ];
     table(&["name", "address"], &own)
 }

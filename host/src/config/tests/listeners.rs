@@ -1,7 +1,7 @@
 //! `[[listener]]`
 
 use super::*;
-use crate::config::model::{Certificates, HostPattern, Protocol, Versions};
+use crate::config::model::{Certificates, ConnectionLimits, HostPattern, Protocol, Versions};
 
 fn listener(name: &str, rest: &str) -> String {
     format!("[[listener]]\nname = \"{name}\"\n{rest}\n")
@@ -169,5 +169,24 @@ fn tls_is_whole_or_refused() {
     refused(
         "{ certificate = \"a\", key = \"b\", min_version = \"1.1\" }",
         "tls.min_version: expected \"1.2\" or \"1.3\", found \"1.1\"; did you mean \"1.2\"? (valid: 1.2, 1.3)",
+    );
+}
+
+#[test]
+fn limits_of_connections() {
+    let limits = |text: &str| read(&listener("a", &format!("address = \"127.0.0.1:1\"\nlimits = {text}")));
+    let read = limits("{ connections = 5, connections_per_address = 2, requests_per_connection = 9 }").unwrap();
+    let expected = ConnectionLimits { connections: 5, per_address: 2, requests: 9 };
+    assert_eq!(read.listeners[0].limits, expected);
+    assert_eq!(limits("{}").unwrap().listeners[0].limits, ConnectionLimits::default());
+    assert_refused(
+        limits("{ connection = 5 }"),
+        &["sluice.toml:4: listener \"a\": limits: unknown key \"connection\"; did you mean \"connections\"? \
+           (valid keys: connections, connections_per_address, requests_per_connection)"],
+    );
+    assert_refused(
+        limits("{ connections = -1 }"),
+        &["sluice.toml:4: listener \"a\": limits.connections: expected a whole number from 0 to 100000000, found -1; \
+           write a number from 0 to 100000000"],
     );
 }

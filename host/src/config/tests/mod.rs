@@ -7,6 +7,7 @@ mod discovery;
 mod files;
 mod listeners;
 mod mutations;
+mod overload;
 mod plugins;
 mod reference;
 mod routes;

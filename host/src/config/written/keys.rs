@@ -19,8 +19,8 @@ macro_rules! tables {
 tables! {
     /// The top level.
     TOP {
-        "include", "admin", "access_log", "server", "identity", "plugins", "state", "acme", "listener", "plugin",
-        "route", "cluster",
+        "include", "admin", "access_log", "server", "overload", "identity", "plugins", "state", "acme", "listener",
+        "plugin", "route", "cluster",
     } later { "tracing" }
 
     /// `[admin]`
@@ -33,7 +33,10 @@ tables! {
     ACCESS_OUTPUT { "file", "rotate", "keep", "syslog", "facility" } later {}
 
     /// `[server]`
-    SERVER { "threads", "drain", "trusted_proxies", "name", "zone" } later {}
+    SERVER { "threads", "drain", "shutdown_delay", "pid_file", "trusted_proxies", "name", "zone" } later {}
+
+    /// `[overload]`
+    OVERLOAD { "memory", "requests", "retry_after" } later {}
 
     /// `[identity]`
     IDENTITY { "subject", "issuer", "claims" } later {}
@@ -48,7 +51,12 @@ tables! {
     ACME { "directory", "contact", "storage", "ca", "challenge" } later { "external_account" }
 
     /// `[[listener]]`
-    LISTENER { "name", "address", "protocol", "cluster", "sni", "idle_timeout", "proxy_protocol", "tls" } later {}
+    LISTENER {
+        "name", "address", "protocol", "cluster", "sni", "idle_timeout", "proxy_protocol", "tls", "limits",
+    } later {}
+
+    /// `limits` of a listener
+    LISTENER_LIMITS { "connections", "connections_per_address", "requests_per_connection" } later {}
 
     /// `tls` of a listener
     TLS { "certificate", "key", "certificates", "acme", "client_ca", "client_auth", "min_version" } later { "ciphers" }

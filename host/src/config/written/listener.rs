@@ -7,9 +7,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::tls::Tls;
-use super::{Head, keys};
+use super::{Head, keys, limits};
 use crate::config::entry::Entry;
-use crate::config::model::HostPattern;
+use crate::config::model::{ConnectionLimits, HostPattern};
 use crate::config::network;
 use crate::config::problem::{At, Fault, quote};
 use crate::config::{suggest, values};
@@ -20,6 +20,7 @@ pub(in crate::config) struct Listener {
     pub protocol: Protocol,
     pub proxy_protocol: Vec<IpNet>,
     pub tls: Option<Tls>,
+    pub limits: ConnectionLimits,
 }
 
 /// `protocol`, with what belongs to one of them alone.
@@ -60,6 +61,7 @@ impl Listener {
                 .map(|networks| networks.value.into_iter().map(|network| network.value).collect())
                 .unwrap_or_default(),
             tls: Tls::read(&entry),
+            limits: limits::read_connections(&entry),
         }
     }
 }

@@ -13,6 +13,7 @@ mod discovery;
 mod endpoints;
 mod health;
 pub(super) mod keys;
+mod limits;
 mod listener;
 mod plugin;
 mod resilience;
@@ -35,7 +36,7 @@ pub(super) use tls::{Certificates, Tls};
 use super::document::Document;
 use super::entry::Entry;
 use super::files::Surroundings;
-use super::model::{AccessLog, State};
+use super::model::{AccessLog, Overload, State};
 use super::problem::{At, Fault, Place, Problems};
 
 /// All files of a configuration, taken together.
@@ -44,6 +45,7 @@ pub(super) struct Written {
     pub admin: Option<Admin>,
     pub access_log: Option<AccessLog>,
     pub server: Server,
+    pub overload: Overload,
     pub identity: Identity,
     pub plugins: Plugins,
     pub state: State,
@@ -66,7 +68,8 @@ pub(super) struct Head {
 }
 
 /// What only the main file may have: there is one of each.
-const SINGLE: [&str; 8] = ["include", "admin", "access_log", "server", "identity", "plugins", "state", "acme"];
+const SINGLE: [&str; 9] =
+    ["include", "admin", "access_log", "server", "overload", "identity", "plugins", "state", "acme"];
 
 impl Written {
     /// Reads a file's tables. `include` is left to the caller.
@@ -76,6 +79,7 @@ impl Written {
             self.admin = Admin::read(&top, surroundings);
             self.access_log = access::read(&top);
             self.server = Server::read(&top);
+            self.overload = limits::read_overload(&top);
             self.identity = Identity::read(&top);
             self.plugins = Plugins::read(&top);
             self.state = state::read(&top, surroundings);

@@ -53,6 +53,8 @@ impl Admin {
 pub(in crate::config) struct Server {
     pub threads: Option<usize>,
     pub drain: Option<Duration>,
+    pub shutdown_delay: Option<Duration>,
+    pub pid_file: Option<PathBuf>,
     pub trusted_proxies: Vec<IpNet>,
     pub name: Option<Arc<str>>,
     pub zone: Option<Arc<str>>,
@@ -64,11 +66,12 @@ impl Server {
         let entry = entry.allow(&keys::SERVER);
         let threads = entry.read("threads", values::count(0, 1024));
         let networks = entry.list("trusted_proxies", "trusted_proxies = [\"10.0.0.0/8\"]", network::network);
+        let time = |key, most| entry.read(key, values::duration(Duration::ZERO, most)).map(|time| time.value);
         Self {
             threads: threads.and_then(|threads| usize::try_from(threads.value).ok()),
-            drain: entry
-                .read("drain", values::duration(Duration::ZERO, Duration::from_secs(24 * 3600)))
-                .map(|drain| drain.value),
+            drain: time("drain", Duration::from_secs(24 * 3600)),
+            shutdown_delay: time("shutdown_delay", Duration::from_secs(3600)),
+            pid_file: entry.read("pid_file", values::path).map(|path| path.value),
             trusted_proxies: networks
                 .map(|networks| networks.value.into_iter().map(|network| network.value).collect())
                 .unwrap_or_default(),

@@ -76,7 +76,8 @@ pub fn start(wanted: Wanted) -> Gateway {
         let (server, connections) = (Rc::clone(&server), Rc::clone(&mine));
         let listener = tokio::net::TcpListener::from_std(socket).unwrap();
         tokio::task::spawn_local(async move {
-            accept(&listener, |stream, peer| server.serve(stream, peer, Rc::default(), &connections)).await;
+            let serve = |stream, peer| server.serve(stream, peer, Rc::default(), &connections);
+            accept(&listener, serve, |reason| panic!("{reason}")).await;
         });
     }
     Gateway { address: bound.address, proxy, connections }

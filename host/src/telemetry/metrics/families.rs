@@ -79,7 +79,7 @@ impl Families {
     }
 
     fn listeners(&mut self, metrics: &Metrics) {
-        let (mut accepted, mut open, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut accepted, mut open, mut refused, mut failed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (mut cut, mut stalled) = (Vec::new(), Vec::new());
         for (listener, handle) in metrics.listeners.sorted() {
             for (reason, counter) in handle.refused.iter() {
@@ -89,6 +89,10 @@ impl Families {
             for (reason, counter) in handle.cut.iter() {
                 let labels = vec![("listener".into(), listener.to_string()), ("reason".into(), reason.to_owned())];
                 cut.push((labels, Number::Count(counter.value())));
+            }
+            for (reason, counter) in handle.accept_failures.iter() {
+                let labels = vec![("listener".into(), listener.to_string()), ("reason".into(), reason.to_owned())];
+                failed.push((labels, Number::Count(counter.value())));
             }
             let labels = vec![("listener".into(), listener.to_string())];
             stalled.push((labels.clone(), Number::Count(handle.stalled.value())));
@@ -102,6 +106,8 @@ impl Families {
         self.add("sluice_connections_cut", help, None, Samples::Counter(cut));
         let help = "Streams of HTTP/2 reset since their clients took nothing of the answer";
         self.add("sluice_streams_stalled", help, None, Samples::Counter(stalled));
+        let help = "Times that a listener couldn't accept a connection";
+        self.add("sluice_accept_failures", help, None, Samples::Counter(failed));
         self.add("sluice_connections_open", "Connections open now", None, Samples::Gauge(open));
         let certificates = metrics.certificates.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let expiries = certificates.into_iter().map(|expiry| {
@@ -329,7 +335,24 @@ impl Families {
         self.add("sluice_state_up", "Whether the shared store answers", None, samples);
     }
 
+    fn overload(&mut self, reading: &crate::overload::Reading) {
+        let shed = reading.shed.map(|(reason, count)| {
+            let labels: Labels = vec![("reason".into(), reason.to_owned())];
+            (labels, Number::Count(count))
+        });
+        let help = "Requests turned away, since there was too little memory or there were too many";
+        self.add("sluice_requests_shed", help, None, Samples::Counter(shed.into()));
+        let gauge = |value: u64| Samples::Gauge(vec![(Labels::new(), Number::Count(value))]);
+        let help = "Memory in use, as the guard against overload sees it; 0 while it is off";
+        self.add("sluice_overload_memory_used", help, Some(Unit::Bytes), gauge(reading.used));
+        let help = "Memory that may be in use before requests are turned away";
+        self.add("sluice_overload_memory_limit", help, Some(Unit::Bytes), gauge(reading.limit));
+        let help = "Whether requests are turned away since too much memory is in use";
+        self.add("sluice_overload_memory_full", help, None, gauge(u64::from(reading.is_full)));
+    }
+
     fn process(&mut self, metrics: &Metrics) {
+        self.overload(&metrics.guard.reading());
         let reloads = [
             ("published", &metrics.reloads.published),
             ("refused", &metrics.reloads.refused),
