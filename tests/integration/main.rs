@@ -14,6 +14,7 @@ mod fleet;
 mod harness;
 mod hostile;
 mod http2;
+mod lifecycle;
 mod malformed;
 mod monitoring;
 mod passing;

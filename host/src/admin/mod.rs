@@ -23,6 +23,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderValue, header};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -90,7 +91,14 @@ async fn connection<S: Source>(stream: TcpStream, source: Arc<S>, viewers: event
         let streams = streams.clone();
         service_fn(move |request: http::Request<hyper::body::Incoming>| {
             let (source, viewers, streams) = (source.clone(), viewers.clone(), streams.clone());
-            async move { Ok::<_, Infallible>(api::answer(&source, local, request, &viewers, &streams).await) }
+            async move {
+                let mut answer = api::answer(&source, local, request, &viewers, &streams).await;
+                if !source.is_ready() {
+                    // Another process may be asked next.
+                    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(answer)
+            }
         })
     };
     let served = http1::Builder::new()

@@ -46,6 +46,11 @@ impl Process {
         let mut command = Command::new(program());
         command.args(["run", "--config"]).arg(path).stderr(Stdio::piped()).stdin(Stdio::null());
         change(&mut command);
+        Self::spawn(files, command).await
+    }
+
+    /// Run a command that becomes a gateway with these files; its standard error has to be piped.
+    pub async fn spawn(files: Files, mut command: Command) -> Self {
         let mut child = command.spawn().expect("the program starts");
         let log = BufReader::new(child.stderr.take().expect("it is piped"));
         let (sender, lines) = mpsc::unbounded_channel();
