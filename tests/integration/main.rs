@@ -15,6 +15,7 @@ mod harness;
 mod hostile;
 mod http2;
 mod lifecycle;
+mod limits;
 mod malformed;
 mod monitoring;
 mod passing;

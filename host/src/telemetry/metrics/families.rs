@@ -56,7 +56,13 @@ impl Families {
         families
     }
 
-    fn add(&mut self, name: impl Into<Cow<'static, str>>, help: &'static str, unit: Option<Unit>, samples: Samples) {
+    pub(super) fn add(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        help: &'static str,
+        unit: Option<Unit>,
+        samples: Samples,
+    ) {
         self.0.push(Family { name: name.into(), help, unit, samples });
     }
 
@@ -333,22 +339,6 @@ impl Families {
         let up = Number::Count(u64::from(link.away.is_none()));
         let samples = Samples::Gauge(vec![(vec![("store".into(), link.address.to_string())], up)]);
         self.add("sluice_state_up", "Whether the shared store answers", None, samples);
-    }
-
-    fn overload(&mut self, reading: &crate::overload::Reading) {
-        let shed = reading.shed.map(|(reason, count)| {
-            let labels: Labels = vec![("reason".into(), reason.to_owned())];
-            (labels, Number::Count(count))
-        });
-        let help = "Requests turned away, since there was too little memory or there were too many";
-        self.add("sluice_requests_shed", help, None, Samples::Counter(shed.into()));
-        let gauge = |value: u64| Samples::Gauge(vec![(Labels::new(), Number::Count(value))]);
-        let help = "Memory in use, as the guard against overload sees it; 0 while it is off";
-        self.add("sluice_overload_memory_used", help, Some(Unit::Bytes), gauge(reading.used));
-        let help = "Memory that may be in use before requests are turned away";
-        self.add("sluice_overload_memory_limit", help, Some(Unit::Bytes), gauge(reading.limit));
-        let help = "Whether requests are turned away since too much memory is in use";
-        self.add("sluice_overload_memory_full", help, None, gauge(u64::from(reading.is_full)));
     }
 
     fn process(&mut self, metrics: &Metrics) {
