@@ -1,7 +1,8 @@
 //! Plugins that do harm: what the client sees, and that neighbours see nothing.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -25,12 +26,12 @@ subject = "x-user"
 [[plugin]]
 name = "hostile"
 component = "hostile.wasm"
-grants = ["kv", { http-client = ["service", "silent"] }]
+grants = ["kv", { http-client = ["service", "silent", "self"] }]
 limits = { memory = "4MiB", time = "TIME", deadline = "DEADLINE", kv = "1MiB", instances = 8 }
 [[plugin]]
 name = "end"
 component = "hostile-end.wasm"
-grants = ["kv", { http-client = ["service", "silent"] }]
+grants = ["kv", { http-client = ["service", "silent", "self"] }]
 limits = { memory = "4MiB", time = "TIME", deadline = "DEADLINE", instances = 8 }
 [[plugin]]
 name = "stamp"
@@ -43,21 +44,36 @@ plugins = ["end"]
 "#;
 
 /// A gateway with hostile guests, and traffic on a route beside theirs that goes on until the end.
-struct Town {
-    site: Site,
+pub struct Town {
+    pub site: Site,
     service: Upstream,
     stop: Arc<AtomicBool>,
     served: Arc<AtomicUsize>,
     neighbours: Vec<JoinHandle<()>>,
+    /// Leads back to the gateway.
+    _mirror: Upstream,
 }
 
 impl Town {
     /// With guests that may compute for `time` in a call, and wait until `deadline`.
-    async fn new(time: &str, deadline: &str) -> Self {
+    pub async fn new(time: &str, deadline: &str) -> Self {
         let service = Upstream::mirror().await;
         let silent = Upstream::raw(|_, stream| async move {
             let _open = stream;
             std::future::pending::<()>().await;
+        })
+        .await;
+        // The gateway itself, whose address isn't known yet.
+        let own = Arc::new(OnceLock::<SocketAddr>::new());
+        let known = own.clone();
+        let mirror = Upstream::raw(move |_, mut stream| {
+            let own = known.clone();
+            async move {
+                let address = *own.get().expect("the gateway is up");
+                let mut gateway = tokio::net::TcpStream::connect(address).await.expect("the gateway listens");
+                // Either side may end it.
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut gateway).await;
+            }
         })
         .await;
         let files = Files::new();
@@ -72,16 +88,18 @@ impl Town {
             "balance = { plugin = \"hostile\" }\n",
             &cluster("quiet", &[service.address]),
             &cluster("silent", &[silent.address]),
+            &cluster("self", &[mirror.address]),
         ];
         let site = files.start(&text.concat()).await;
+        own.set(site.address()).expect("there is one gateway");
         let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         // More connections than threads: the harm is done beside them on each.
         let neighbours =
             (0..4).map(|_| tokio::spawn(neighbour(site.address(), stop.clone(), served.clone()))).collect();
-        Self { site, service, stop, served, neighbours }
+        Self { site, service, stop, served, neighbours, _mirror: mirror }
     }
 
-    async fn commit(&self, at: &str, misdeed: &Value) -> Answer {
+    pub async fn commit(&self, at: &str, misdeed: &Value) -> Answer {
         self.ask("POST", at, misdeed).await
     }
 
@@ -92,7 +110,7 @@ impl Town {
     }
 
     /// The route of the hostile guests serves whoever asks for nothing bad, and its neighbour never stopped.
-    async fn assert_well(self) {
+    pub async fn assert_well(self) {
         let answer = self.site.get("/bad/").await;
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(self.site.get("/end/").await.text(), "aggregated");
@@ -105,7 +123,7 @@ impl Town {
 }
 
 /// Asks and asks, and wants nothing but good answers.
-async fn neighbour(address: std::net::SocketAddr, stop: Arc<AtomicBool>, served: Arc<AtomicUsize>) {
+async fn neighbour(address: SocketAddr, stop: Arc<AtomicBool>, served: Arc<AtomicUsize>) {
     let mut client = Client::connect(address).await;
     while !stop.load(Ordering::SeqCst) {
         let answer = client.ask("GET", "/good/day", &[], b"").await;

@@ -17,6 +17,7 @@ mod http2;
 mod lifecycle;
 mod limits;
 mod malformed;
+mod mischief;
 mod monitoring;
 mod passing;
 mod pieces;

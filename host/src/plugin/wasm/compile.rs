@@ -6,12 +6,12 @@
 
 use std::collections::HashMap;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use wasmparser::{Parser, Payload};
 use wasmtime::Engine;
-use wasmtime::component::InstancePre;
+use wasmtime::component::{InstancePre, Linker};
 
 use super::cache::Cache;
 use super::child;
@@ -35,6 +35,8 @@ pub(crate) struct Compiler {
     known: Mutex<HashMap<String, Weak<Component>>>,
     /// Held while one is compiled: two at once would take memory twice.
     busy: Mutex<()>,
+    /// Held while an image is made: none of those keeps a component from being loaded.
+    imaging: Mutex<()>,
 }
 
 impl Compiler {
@@ -50,7 +52,15 @@ impl Compiler {
             .panic_handler(|_| ())
             .build()
             .map_err(|error| HostError::Engine(format!("can't start the compiler's threads: {error}")))?;
-        Ok(Self { engine, linkers, cache, workers, known: Mutex::default(), busy: Mutex::default() })
+        Ok(Self {
+            engine,
+            linkers,
+            cache,
+            workers,
+            known: Mutex::default(),
+            busy: Mutex::default(),
+            imaging: Mutex::default(),
+        })
     }
 
     /// Check and compile a file. Takes its time: call it on a thread that may block.
@@ -86,8 +96,8 @@ impl Compiler {
                 compiled
             }
         };
-        let (own, shared) = self.link(&compiled)?;
-        let component = Arc::new(Component::new(inspection, own, shared));
+        let (own, shared) = (self.link(&compiled, false)?, self.link(&compiled, true)?);
+        let component = Arc::new(Component::new(inspection, binary, own, shared));
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, component| component.strong_count() > 0);
         known.insert(digest, Arc::downgrade(&component));
@@ -98,7 +108,16 @@ impl Compiler {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(digest).and_then(Weak::upgrade)
     }
 
-    fn compile(&self, binary: &[u8]) -> Result<wasmtime::component::Component, LoadError> {
+    /// One image at a time, for the sake of memory.
+    pub(crate) fn image_alone(&self) -> MutexGuard<'_, ()> {
+        self.imaging.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Compile a component, whatever it is. Takes its time.
+    ///
+    /// # Errors
+    /// It doesn't compile.
+    pub(crate) fn compile(&self, binary: &[u8]) -> Result<wasmtime::component::Component, LoadError> {
         match child::compiler().map(|command| child::compile(command, binary, MOST_TIME)) {
             // SAFETY: `deserialize` runs what it is given. This comes from a process that we have started as this very
             // program, over a pipe that nobody else has, and that process only hands on what `precompile_component` made.
@@ -123,15 +142,41 @@ impl Compiler {
         }
     }
 
-    fn link(
+    /// Give a component what a plugin may import whose state is `shared` by a fleet or isn't.
+    ///
+    /// # Errors
+    /// It imports something of another type.
+    pub(crate) fn link(
         &self,
         compiled: &wasmtime::component::Component,
-    ) -> Result<(InstancePre<Guest>, InstancePre<Guest>), LoadError> {
+        shared: bool,
+    ) -> Result<InstancePre<Guest>, LoadError> {
+        let linker = if shared { &self.linkers.shared } else { &self.linkers.own };
+        self.link_by(linker, compiled)
+    }
+
+    /// The same for an instance of which an image is made.
+    ///
+    /// # Errors
+    /// It imports something of another type.
+    pub(crate) fn link_for_image(
+        &self,
+        compiled: &wasmtime::component::Component,
+    ) -> Result<InstancePre<Guest>, LoadError> {
+        let mut linker = self.linkers.image.clone();
+        linker.define_unknown_imports_as_traps(compiled).map_err(|error| LoadError::Interface(format!("{error:#}")))?;
+        self.link_by(&linker, compiled)
+    }
+
+    fn link_by(
+        &self,
+        linker: &Linker<Guest>,
+        compiled: &wasmtime::component::Component,
+    ) -> Result<InstancePre<Guest>, LoadError> {
         let fits = |error: wasmtime::Error| LoadError::Interface(format!("{error:#}"));
         // The image that instances start from is made here and not when a first request waits for it.
         compiled.initialize_copy_on_write_image().map_err(fits)?;
-        let own = self.linkers.own.instantiate_pre(compiled).map_err(fits)?;
-        Ok((own, self.linkers.shared.instantiate_pre(compiled).map_err(fits)?))
+        linker.instantiate_pre(compiled).map_err(fits)
     }
 }
 

@@ -13,20 +13,31 @@ use super::lift::{Authentication, Authorization, Verdict};
 /// A component that loads.
 pub struct Component {
     inspection: Inspection,
+    /// The component itself, of which images are made.
+    binary: Box<[u8]>,
     own: InstancePre<Guest>,
     shared: InstancePre<Guest>,
     exports: Exports,
 }
 
 impl Component {
-    pub(crate) fn new(inspection: Inspection, own: InstancePre<Guest>, shared: InstancePre<Guest>) -> Self {
+    pub(crate) fn new(
+        inspection: Inspection,
+        binary: &[u8],
+        own: InstancePre<Guest>,
+        shared: InstancePre<Guest>,
+    ) -> Self {
         let exports = Exports::find(own.component());
-        Self { inspection, own, shared, exports }
+        Self { inspection, binary: binary.into(), own, shared, exports }
     }
 
     /// What it is and has.
     pub fn inspection(&self) -> &Inspection {
         &self.inspection
+    }
+
+    pub(crate) fn binary(&self) -> &[u8] {
+        &self.binary
     }
 
     /// Ready to be instantiated, for a plugin whose state is `shared` by a fleet or isn't.
@@ -74,7 +85,7 @@ pub(crate) struct Exports {
 }
 
 impl Exports {
-    fn find(component: &wasmtime::component::Component) -> Self {
+    pub(crate) fn find(component: &wasmtime::component::Component) -> Self {
         Self {
             configure: Export::find(component, "lifecycle.configure"),
             authenticate: Export::find(component, "authenticate.authenticate"),

@@ -1,18 +1,22 @@
 //! A plugin as a snapshot holds it: its component, what it was lent and its configuration. Makes instances,
 //! and the part of the plugin that belongs to one thread.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+use super::compile::Compiler;
 use super::component::Component;
 use super::error::ConfigureError;
 use super::guest::{Denied, Lent, Time};
-use super::instance::{Instance, StartError};
+use super::image::Image;
+use super::instance::{Instance, Source, StartError};
 use super::pool::Pool;
 use super::thread::Here;
 use crate::config::model::{Capability, Isolation, OnError, Plugin as Configured, Secret};
@@ -23,6 +27,10 @@ use crate::telemetry::metrics::PluginMetrics;
 /// Instances that take longer than this to start are started on threads of their own, before a request needs one where
 /// that can be: Python's take 1.5-1.9 ms, QuickJS's 0.2-0.4.
 const DEAR: Duration = Duration::from_micros(150);
+
+/// Instances that take longer than this to start, and are started for each exchange, are worth an image: with one, they
+/// start in 10-20 µs. Making it takes as long as compiling the component twice.
+const WORTH_AN_IMAGE: Duration = Duration::from_micros(30);
 
 /// The least time that an instance gets to start in while its thread waits for it.
 const STARTS_NOW: Duration = Duration::from_millis(10);
@@ -37,7 +45,9 @@ pub(crate) struct Blueprint {
     pub(crate) threads: usize,
     pub(crate) metrics: Arc<PluginMetrics>,
     config: Secret,
-    dear: bool,
+    dear: AtomicBool,
+    /// What instances start from, configured; none inside: there can't be one.
+    image: OnceLock<Option<Image>>,
     /// The instance that proved the plugin, for the first thread that wants one.
     spare: Mutex<Option<Box<Instance>>>,
 }
@@ -53,27 +63,23 @@ impl Factory {
         lent: Arc<Lent>,
         threads: usize,
         metrics: Arc<PluginMetrics>,
+        images: Option<&Arc<Compiler>>,
     ) -> Result<Self, ConfigureError> {
         check_grants(&component, configured)?;
         if configured.has_config && !component.inspection().lifecycle {
             return Err(ConfigureError::TakesNoConfiguration);
         }
-        let start = || {
-            let time = Time::new(lent.limits.configure, true);
-            let starting = Instance::start(&component, lent.clone(), None, configured.config.reveal(), time);
-            // The thread's own time, since a busy machine would make any instance look dear.
-            let measured = async {
-                let begun = thread_time();
-                let instance = starting.await?;
-                Ok((instance, thread_time().saturating_sub(begun) > DEAR))
-            };
-            wait_for(measured).map_err(|error| explain(error, &lent))
+        let source = Source {
+            pre: component.pre(lent.shared.is_some()),
+            exports: component.exports(),
+            config: Some(configured.config.reveal()),
         };
-        let (mut instance, mut dear) = start()?;
+        let start = || measured(source, &lent).map_err(|error| explain(error, &lent));
+        let (mut instance, mut cost) = start()?;
         // The first start of all touches everything for the first time; the next ones tell what it costs.
         for _ in 0..2 {
-            if dear {
-                (_, dear) = start()?;
+            if cost > WORTH_AN_IMAGE {
+                cost = start()?.1.min(cost);
             }
         }
         instance.check().map_err(|error| ConfigureError::Failed(format!("{error:#}")))?;
@@ -82,7 +88,8 @@ impl Factory {
         let isolation =
             if component.inspection().hooks.intersects(chunks) { Isolation::Request } else { configured.isolation };
         let spare = (isolation == Isolation::Pooled).then_some(instance);
-        Ok(Self(Arc::new(Blueprint {
+        let pays = isolation == Isolation::Request && component.inspection().lifecycle && cost > WORTH_AN_IMAGE;
+        let blueprint = Arc::new(Blueprint {
             component,
             lent,
             isolation,
@@ -90,10 +97,31 @@ impl Factory {
             threads,
             metrics,
             config: configured.config.clone(),
-            dear,
+            dear: AtomicBool::new(cost > DEAR),
+            image: OnceLock::new(),
             spare: Mutex::new(spare),
-        })))
+        });
+        if let Some(compiler) = images.filter(|_| pays) {
+            Blueprint::make_image(&blueprint, compiler.clone());
+        }
+        Ok(Self(blueprint))
     }
+
+    #[cfg(test)]
+    pub(crate) fn blueprint(&self) -> &Arc<Blueprint> {
+        &self.0
+    }
+}
+
+/// Start an instance, and say what it cost: the thread's own time, since a busy machine would make any look dear.
+fn measured(source: Source<'_>, lent: &Arc<Lent>) -> Result<(Box<Instance>, Duration), StartError> {
+    let time = Time::new(lent.limits.configure, true);
+    let starting = Instance::start(source, lent.clone(), None, time);
+    wait_for(async {
+        let begun = thread_time();
+        let instance = starting.await?;
+        Ok((instance, thread_time().saturating_sub(begun)))
+    })
 }
 
 impl Blueprint {
@@ -107,12 +135,65 @@ impl Blueprint {
 
     /// Whether instances are made on threads of their own.
     pub(crate) fn is_dear(&self) -> bool {
-        self.dear
+        self.dear.load(Ordering::Relaxed)
+    }
+
+    /// Make the image on a thread of its own. Until it is there, instances are configured one by one.
+    fn make_image(self: &Arc<Self>, compiler: Arc<Compiler>) {
+        let this = Arc::downgrade(self);
+        let make = move || {
+            let _alone = compiler.image_alone();
+            // Replaced by another version already?
+            if let Some(this) = this.upgrade() {
+                let image = this.image_of(&compiler);
+                drop(this.image.set(image));
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("sluice-image".into()).spawn(make) {
+            tracing::warn!(plugin = &*self.lent.name, %error, "no thread to make an image of a plugin on");
+        }
+    }
+
+    fn image_of(&self, compiler: &Compiler) -> Option<Image> {
+        let plugin = &*self.lent.name;
+        let make = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            let runtime = runtime.map_err(|error| error.to_string())?;
+            let image = Image::make(compiler, &self.component, &self.lent, self.config.reveal());
+            runtime.block_on(image).map_err(|error| error.to_string())
+        };
+        // What freezes components has forms that it doesn't know of.
+        let made = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|_| Err("making it failed".to_owned()));
+        let measured = made.and_then(|image| match measured(image.source(), &self.lent) {
+            Ok((_, cost)) => Ok((image, cost)),
+            Err(error) => Err(format!("no instance starts from it: {error:?}")),
+        });
+        match measured {
+            Ok((image, cost)) => {
+                tracing::info!(plugin, ?cost, "instances start configured from now on");
+                self.dear.store(cost > DEAR, Ordering::Relaxed);
+                Some(image)
+            }
+            Err(reason) => {
+                tracing::debug!(
+                    plugin,
+                    reason,
+                    "there is no image of this plugin; its instances are configured one by one"
+                );
+                None
+            }
+        }
+    }
+
+    /// Whether the image is there; none if that isn't known yet.
+    #[cfg(test)]
+    pub(crate) fn has_image(&self) -> Option<bool> {
+        self.image.get().map(Option::is_some)
     }
 
     /// Start one more instance.
     pub(crate) async fn start(self: &Arc<Self>, client: Arc<dyn HttpClient>) -> Result<Box<Instance>, StartError> {
-        if !self.dear {
+        if !self.is_dear() {
             return self.start_here(client).await;
         }
         let this = self.clone();
@@ -139,7 +220,15 @@ impl Blueprint {
     }
 
     async fn start_within(&self, client: Arc<dyn HttpClient>, time: Time) -> Result<Box<Instance>, StartError> {
-        Instance::start(&self.component, self.lent.clone(), Some(client), self.config.reveal(), time).await
+        let source = match self.image.get() {
+            Some(Some(image)) => image.source(),
+            _ => Source {
+                pre: self.component.pre(self.lent.shared.is_some()),
+                exports: self.component.exports(),
+                config: Some(self.config.reveal()),
+            },
+        };
+        Instance::start(source, self.lent.clone(), Some(client), time).await
     }
 }
 

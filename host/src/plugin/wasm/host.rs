@@ -27,14 +27,14 @@ pub struct Options {
     /// The data threads, over which each plugin's `limits.instances` is spread. At least 1.
     pub threads: usize,
     pub metrics: Arc<Metrics>,
-    /// Let plugins share their state as they are configured to; else each has this gateway's memory, for those who only
-    /// look and mustn't count.
+    /// Let plugins share their state as they are configured to, and prepare for many requests; else each has this
+    /// gateway's memory, for those who only look and mustn't count.
     pub shares_state: bool,
 }
 
 /// Loads components and makes plugins of them. One for a gateway; its engine lives as long as any plugin.
 pub struct PluginHost {
-    compiler: Compiler,
+    compiler: Arc<Compiler>,
     threads: usize,
     metrics: Arc<Metrics>,
     shares_state: bool,
@@ -60,7 +60,7 @@ impl PluginHost {
     /// The cache directory isn't safe, or the machine can't run the engine.
     pub fn new(options: Options) -> Result<Arc<Self>, HostError> {
         let cache = Cache::open(&options.cache)?;
-        let compiler = Compiler::new(engine::build()?, cache)?;
+        let compiler = Arc::new(Compiler::new(engine::build()?, cache)?);
         Ok(Arc::new(Self {
             compiler,
             threads: options.threads.max(1),
@@ -92,6 +92,15 @@ impl PluginHost {
         plugin: &Plugin,
         identity: &IdentityFields,
     ) -> Result<Arc<dyn PluginFactory>, ConfigureError> {
+        Ok(Arc::new(self.prove(component, plugin, identity)?))
+    }
+
+    pub(crate) fn prove(
+        &self,
+        component: Arc<Component>,
+        plugin: &Plugin,
+        identity: &IdentityFields,
+    ) -> Result<Factory, ConfigureError> {
         let kept = self.kept(&plugin.name);
         let metrics = self.metrics.plugin(&plugin.name);
         let shared = match &plugin.state {
@@ -109,8 +118,9 @@ impl PluginHost {
             metrics: metrics.clone(),
             origin: self.origin,
         };
-        let factory = Factory::prove(component, plugin, Arc::new(lent), self.threads, metrics)?;
-        Ok(Arc::new(factory))
+        // Those who only look don't stay long enough for an image to pay.
+        let images = self.shares_state.then_some(&self.compiler);
+        Factory::prove(component, plugin, Arc::new(lent), self.threads, metrics, images)
     }
 
     /// A plugin that has no version that works: all its calls fail with

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
+use wasmtime::component::{ComponentNamedList, InstancePre, Lift, Lower, TypedFunc, WasmList};
 use wasmtime::{PoolConcurrencyLimitError, Store, WasmBacktrace};
 
-use super::component::{Component, Exports};
+use super::component::Exports;
 use super::guest::{Denied, Guest, Lent, Stopped, Subject, Time};
 use super::meter::Meter;
 use crate::plugin::capabilities::log;
@@ -52,17 +52,25 @@ pub(crate) enum StartError {
     Failed(String),
 }
 
+/// What an instance is made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) pre: &'a InstancePre<Guest>,
+    pub(crate) exports: &'a Exports,
+    /// None if it starts configured.
+    pub(crate) config: Option<&'a str>,
+}
+
 impl Instance {
     /// Start an instance and give it its configuration, within `time`.
     pub(crate) async fn start(
-        component: &Component,
+        source: Source<'_>,
         lent: Arc<Lent>,
         client: Option<Arc<dyn HttpClient>>,
-        config: &str,
         time: Time,
     ) -> Result<Box<Self>, StartError> {
+        let Source { pre, exports, config } = source;
         let limits = lent.limits.clone();
-        let pre = component.pre(lent.shared.is_some());
         let mut store = Store::new(pre.engine(), Guest::new(lent, client));
         store.limiter(|guest| &mut guest.memory);
         store.epoch_deadline_callback(|mut context| context.data_mut().tick());
@@ -82,9 +90,10 @@ impl Instance {
             Ok(Err(error)) => return Err(start_error(&store, &error)),
             Err(DeadlinePassed) => return Err(StartError::Deadline),
         };
-        let exports = component.exports().clone();
-        let mut started = Box::new(Self { store, instance, exports, meter, calls: 0 });
-        started.configure(config, limits.deadline).await?;
+        let mut started = Box::new(Self { store, instance, exports: exports.clone(), meter, calls: 0 });
+        if let Some(config) = config {
+            started.configure(config, limits.deadline).await?;
+        }
         started.store.data_mut().memory.mark_ready();
         started.end();
         Ok(started)
@@ -112,6 +121,26 @@ impl Instance {
     /// Resolve every function that the component exports, which checks their types.
     pub(crate) fn check(&mut self) -> wasmtime::Result<()> {
         self.exports.resolve_all(&mut self.store, &self.instance)
+    }
+
+    /// Call a function without parameters that no hook is, by its names.
+    pub(crate) async fn read<R>(&mut self, interface: &str, function: &str, time: Time) -> wasmtime::Result<R>
+    where
+        R: Lift + Send + Sync + 'static,
+    {
+        self.begin(Subject::Nothing, time);
+        let missing = || wasmtime::format_err!("there is no `{interface}.{function}`");
+        let found = self.instance.get_export_index(&mut self.store, None, interface).ok_or_else(missing)?;
+        let found = self.instance.get_export_index(&mut self.store, Some(&found), function).ok_or_else(missing)?;
+        let function = self.instance.get_typed_func::<(), (R,)>(&mut self.store, &found)?;
+        let called = function.call_async(&mut self.store, ()).await;
+        self.end();
+        called.map(|(value,)| value)
+    }
+
+    /// The bytes of a list that [`Self::read`] has returned.
+    pub(crate) fn bytes(&self, list: &WasmList<u8>) -> &[u8] {
+        list.as_le_slice(&self.store)
     }
 
     /// Where the guest's requests go from now on.

@@ -13,19 +13,29 @@ use crate::plugin::capabilities::{shared, wasi};
 pub(crate) struct Linkers {
     pub(crate) own: Linker<Guest>,
     pub(crate) shared: Linker<Guest>,
+    /// For images: what depends on nothing but what a guest says. The rest isn't there, and calling it a trap.
+    pub(crate) image: Linker<Guest>,
 }
 
 pub(crate) fn build(engine: &Engine) -> wasmtime::Result<Linkers> {
     let own = own(engine)?;
     let mut shared = own.clone();
     shared::link(&mut shared)?;
-    Ok(Linkers { own, shared })
+    let mut image = constant(engine)?;
+    log::add_to_linker::<Guest, HasSelf<Guest>>(&mut image, |guest| guest)?;
+    Ok(Linkers { own, shared, image })
 }
 
-fn own(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
+fn constant(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     types::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     endpoints::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    crypto::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    Ok(linker)
+}
+
+fn own(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
+    let mut linker = constant(engine)?;
     log::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     clock::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     random::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
@@ -33,7 +43,6 @@ fn own(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     limiter::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     http_client::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     metrics::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
-    crypto::add_to_linker::<Guest, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     wasi::link(&mut linker)?;
     Ok(linker)
 }

@@ -16,6 +16,7 @@ mod factory;
 pub(crate) mod guest;
 mod handles;
 mod host;
+mod image;
 mod inspect;
 mod instance;
 mod lift;

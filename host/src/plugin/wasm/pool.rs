@@ -126,6 +126,7 @@ impl Pool {
     /// they have lost them.
     fn stock_up(&self) {
         if let Some(stock) = &self.stock
+            && self.blueprint.is_dear()
             && self.idle.borrow().is_empty()
         {
             stock.fill(&self.blueprint, &self.client, &self.places);

@@ -70,6 +70,19 @@ impl OnRequest for Hostile {
             Misdeed::Set { name, value } => request.set_header(name, value),
             Misdeed::Path(path) => request.set_path(path),
             Misdeed::Method(method) => request.set_method(method),
+            Misdeed::FloodState(bytes) => exchange.set_state(&vec![b'x'; *bytes]),
+            Misdeed::FloodFields(fields) => {
+                let name = |field: &u32| format!("x-flood-{field}");
+                let set = (0..*fields).filter(|field| request.append_header(&name(field), "x").is_ok()).count();
+                outcome = format!("set {set}");
+                Ok(())
+            }
+            Misdeed::FloodAttributes(attributes) => {
+                let name = |attribute: &u32| format!("a{attribute}");
+                let set = (0..*attributes).filter(|each| exchange.set_attribute(&name(each), "x").is_ok()).count();
+                outcome = format!("set {set}");
+                Ok(())
+            }
             _ => Ok(()),
         };
         if let Err(error) = edited {

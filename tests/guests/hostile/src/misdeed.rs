@@ -34,6 +34,16 @@ pub enum Misdeed {
     FanOut(u32),
     /// Waits for a service that never answers.
     Wait,
+    /// Sends the same request to the gateway itself.
+    Again,
+    /// Fills memory over and over, which nobody can interrupt half-way.
+    Churn,
+    /// Adds that many fields to the message.
+    FloodFields(u32),
+    /// Publishes that many attributes.
+    FloodAttributes(u32),
+    /// Keeps that many bytes for the exchange.
+    FloodState(usize),
     /// Edits a field of the message.
     Set {
         name: String,
@@ -70,6 +80,18 @@ impl Misdeed {
             Self::Creep => {
                 std::mem::forget(black_box(vec![1_u8; 256 << 10]));
                 Ok("crept".to_owned())
+            }
+            Self::Churn => {
+                let mut all = vec![0_u8; 2 << 20];
+                for value in (0..=u8::MAX).cycle() {
+                    all.fill(black_box(value));
+                    black_box(&all);
+                }
+                Ok(String::new())
+            }
+            Self::Again => {
+                let again = OutgoingRequest::get("self", "/bad/").with_header("x-at", "on-request");
+                Ok(format!("{:?}", again.with_header("x-misdeed", "\"again\"").send()))
             }
             #[cfg(target_family = "wasm")]
             Self::Trap => core::arch::wasm32::unreachable(),
