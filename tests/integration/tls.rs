@@ -9,6 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, Issuer, 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, HandshakeKind, RootCertStore};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -248,4 +249,54 @@ async fn a_start_without_good_certificates_says_what_is_wrong() {
     let path = files.configure(&format!("[[listener]]\nname = \"s\"\naddress = \"127.0.0.1:0\"\ntls = {FILES}\n"));
     let error = sluice::gateway::Gateway::start(sluice::gateway::Options::new(path)).await.unwrap_err().to_string();
     assert!(error.contains("listener \"s\": tls: ") && error.contains("a.pem can't be read: No such file"), "{error}");
+}
+
+#[tokio::test]
+async fn tls_of_a_byte_stream_ends_at_the_gateway_and_goes_by_the_name_of_its_handshake() {
+    // Says who it is, then repeats what it hears.
+    let named = |name: &'static str| {
+        Upstream::raw(move |_, mut stream| async move {
+            stream.write_all(name.as_bytes()).await.unwrap();
+            let mut heard = Vec::new();
+            stream.read_to_end(&mut heard).await.unwrap();
+            stream.write_all(&heard).await.unwrap();
+        })
+    };
+    let (one, other) = (named("one:").await, named("other:").await);
+    let (authority, files) = (Authority::new(), Files::new());
+    authority.write(&files, "server", "*.example.com");
+    files.write("clients.pem", &authority.0.pem());
+    let text = format!(
+        "[[listener]]\nname = \"secure\"\naddress = \"127.0.0.1:0\"\nprotocol = \"tcp\"\ncluster = \"other\"\n\
+         sni = {{ \"one.example.com\" = \"one\" }}\n\
+         tls = {{ certificate = \"server.pem\", key = \"server.key\", client_ca = \"clients.pem\" }}\n{}{}",
+        cluster("one", &[one.address]),
+        cluster("other", &[other.address])
+    );
+    let site = files.start(&text).await;
+    let client = authority.client(Some(authority.sign("alice")), &["h2"]);
+    let long: Vec<u8> = (0..300_000_u32).map(|number| number.to_le_bytes()[0]).collect();
+    for (name, says) in [("one.example.com", "one:"), ("two.example.com", "other:")] {
+        let mut stream = connect(&site, &client, name).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), None);
+        soon(stream.write_all(&long)).await.unwrap();
+        // The end of one direction isn't the end of the other.
+        stream.shutdown().await.unwrap();
+        let mut heard = Vec::new();
+        soon(stream.read_to_end(&mut heard)).await.unwrap();
+        assert!(heard == [says.as_bytes(), &long].concat(), "{name}: {} bytes", heard.len());
+    }
+    let nobody = authority.client(None, &[]);
+    let refused = async {
+        let mut stream = connect(&site, &nobody, "one.example.com").await?;
+        stream.read_to_end(&mut Vec::new()).await
+    };
+    assert!(soon(refused).await.is_err(), "without a certificate");
+    let counted = "sluice_connections_refused_total{listener=\"secure\",reason=\"client-certificate\"}";
+    soon(async {
+        while site.metric(counted).await != 1.0 {
+            tokio::task::yield_now().await
+        }
+    })
+    .await;
 }

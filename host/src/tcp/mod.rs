@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
 
+use crate::io::Transport;
 use crate::server::{Connection, Ending, Hello, LONGEST_HELLO, StreamHandler, pump, read_hello};
 use crate::snapshot::thread::{ThreadSnapshot, ThreadStreams};
 use crate::upstream::ThreadCluster;
@@ -44,12 +44,15 @@ impl Forwarder {
 impl StreamHandler for Forwarder {
     async fn handle(
         self: Rc<Self>,
-        mut stream: TcpStream,
+        mut stream: Transport,
         first: BytesMut,
         connection: Connection,
     ) -> Result<(), &'static str> {
         let streams = self.streams(&connection.listener).ok_or("no-cluster")?;
-        let (cluster, first) = choose(&streams, &mut stream, first).await?;
+        let (cluster, first) = match &connection.tls {
+            Some(facts) => (named(&streams, facts.server_name.as_deref())?, first.freeze()),
+            None => choose(&streams, &mut stream, first).await?,
+        };
         let idle = streams.idle_timeout;
         // A long stream holds on to nothing but its endpoint.
         drop(streams);
@@ -69,7 +72,7 @@ impl StreamHandler for Forwarder {
 /// The cluster of a stream, and what was read of it to find that out.
 async fn choose(
     streams: &ThreadStreams,
-    stream: &mut TcpStream,
+    stream: &mut Transport,
     first: BytesMut,
 ) -> Result<(Rc<ThreadCluster>, Bytes), &'static str> {
     if streams.names.is_empty() {
@@ -77,13 +80,18 @@ async fn choose(
     }
     let reading = tokio::time::timeout(HELLO_LIMIT, hello(stream, first));
     let (name, first) = reading.await.map_err(|_| "timeout")??;
-    let named = name.and_then(|name| names::find(&streams.names, &name).cloned());
-    let cluster = named.or_else(|| streams.cluster.clone()).ok_or("no-cluster")?;
-    Ok((cluster, first))
+    Ok((named(streams, name.as_deref())?, first))
+}
+
+/// The cluster for the name that a TLS client asks for, or for all others.
+fn named(streams: &ThreadStreams, name: Option<&str>) -> Result<Rc<ThreadCluster>, &'static str> {
+    let lower = name.map(str::to_ascii_lowercase);
+    let named = lower.and_then(|name| names::find(&streams.names, &name).cloned());
+    named.or_else(|| streams.cluster.clone()).ok_or("no-cluster")
 }
 
 /// The name that a TLS client asks for, if there is one, and what was read.
-async fn hello(stream: &mut TcpStream, mut seen: BytesMut) -> Result<(Option<Arc<str>>, Bytes), &'static str> {
+async fn hello(stream: &mut Transport, mut seen: BytesMut) -> Result<(Option<Arc<str>>, Bytes), &'static str> {
     loop {
         match read_hello(&seen) {
             Hello::Tls(name) => return Ok((name.map(Arc::from), seen.freeze())),

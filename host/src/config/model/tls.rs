@@ -13,6 +13,8 @@ pub struct Tls {
     /// None if clients aren't asked for certificates.
     pub client: Option<ClientCertificates>,
     pub versions: Versions,
+    /// Whether HTTP is spoken, whose versions are agreed on in the handshake (RFC 7301).
+    pub is_http: bool,
     /// Where it is written, for messages: `sluice.toml:12`.
     pub place: Place,
 }

@@ -60,7 +60,10 @@ pub(super) fn resolve(
             protocol: protocol?,
             proxy_protocol: listener.proxy_protocol.clone(),
             place: address.place.to_string().into(),
-            tls: listener.tls.as_ref().map(|tls| resolve_tls(tls, base, acme, address.value)),
+            tls: listener.tls.as_ref().map(|tls| {
+                let is_http = matches!(listener.protocol, written::Protocol::Http);
+                Tls { is_http, ..resolve_tls(tls, base, acme, address.value) }
+            }),
             limits: listener.limits,
         })
     });
@@ -78,7 +81,8 @@ fn resolve_tls(written: &written::Tls, base: &Path, acme: &Acme, address: Socket
     };
     let required = written.client_required;
     let client = written.client_ca.as_ref().map(|path| ClientCertificates { authorities: whole(path), required });
-    Tls { certificates, client, versions: written.versions, place: written.place.to_string().into() }
+    let place = written.place.to_string().into();
+    Tls { certificates, client, versions: written.versions, is_http: true, place }
 }
 
 /// By what clients on this machine may call a listener, and its own address.

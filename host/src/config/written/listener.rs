@@ -45,13 +45,6 @@ impl Listener {
     pub(super) fn read(entry: &Entry<'_>) -> Self {
         let entry = entry.clone().allow(&keys::LISTENER);
         let protocol = read_protocol(&entry);
-        if matches!(protocol, Protocol::Tcp(_))
-            && let Some(node) = entry.node("tls")
-        {
-            let what = "tls with protocol = \"tcp\"";
-            let remedy = "remove it; `sni` routes TLS that isn't terminated";
-            entry.report(&node.place(), "tls", Fault::unsupported(what, remedy));
-        }
         let networks = entry.list("proxy_protocol", NETWORKS_EXAMPLE, network::network);
         Self {
             head: Head::read(&entry, "\"public\""),

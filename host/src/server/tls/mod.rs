@@ -64,7 +64,9 @@ impl Tls {
             .map_err(setup)?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(Resolver::new(certificates, challenges.clone())));
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        if wanted.is_http {
+            config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        }
         config.alpn_protocols.extend(challenges.map(|_| ACME_TLS.to_vec()));
         // A ticket carries the client's identity, which mustn't outlive the authorities that vouched for it.
         config.ticketer = match previous.filter(|previous| previous.authorities == authorities) {

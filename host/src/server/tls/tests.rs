@@ -25,6 +25,7 @@ fn wanted(files: Vec<CertificateFiles>) -> Wanted {
         certificates: Certificates::Files(files),
         client: None,
         versions: Versions::default(),
+        is_http: true,
         place: "sluice.toml:1".into(),
     }
 }
