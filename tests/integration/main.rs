@@ -25,6 +25,7 @@ mod plugins;
 mod readme;
 mod reload;
 mod repository;
+mod requests;
 mod strictness;
 mod tls;
 mod tokens;

@@ -6,6 +6,7 @@ mod address;
 mod cluster;
 mod discovery;
 mod grants;
+mod http;
 mod limits;
 mod place;
 mod state;
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use ::http::{HeaderName, HeaderValue, Method, StatusCode};
 
 pub use access::{AccessFormat, AccessLog, AccessOutput, AccessWhen, SyslogTarget};
 pub use address::Address;
@@ -26,6 +27,7 @@ pub use cluster::{
 };
 pub use discovery::{Dns, Family, Wanted};
 pub use grants::{Capability, Grants};
+pub use http::{EncodedSlashes, Http, Underscores};
 pub use limits::{ConnectionLimits, MemoryLimit, Overload};
 pub use place::Place;
 pub use state::{Authorities, OnAway, Redis, RedisAddress, State};
@@ -46,6 +48,7 @@ pub struct Config {
     pub access_log: Option<Arc<AccessLog>>,
     pub server: Server,
     pub overload: Overload,
+    pub http: Http,
     pub identity: IdentityFields,
     pub plugins: PluginDirectory,
     pub state: State,

@@ -4,7 +4,7 @@
 use http::header::{self, HeaderMap, HeaderName};
 use smallvec::SmallVec;
 
-use crate::config::model::IdentityFields;
+use crate::config::model::{IdentityFields, Underscores};
 
 /// What the gateway writes itself, in requests and answers. `Host` is here since routing was decided by it.
 static OWNED: [HeaderName; 17] = [
@@ -66,13 +66,18 @@ pub fn is_gateway_owned(name: &HeaderName, identity: &IdentityFields) -> bool {
 }
 
 /// Remove what a client has no right to say: identity fields; `Forwarded`, `X-Forwarded-*` and `X-Real-IP` unless
-/// it is a trusted proxy; and every name with `_` that could be taken for one of these or for another
-/// of the gateway's own, even from a trusted proxy.
-pub fn remove_client_fields(headers: &mut HeaderMap, identity: &IdentityFields, trusted: bool) {
+/// it is a trusted proxy; and, even from a trusted proxy, every name with `_`, or at least those that could be taken for
+/// one of these or for another of the gateway's own.
+pub fn remove_client_fields(
+    headers: &mut HeaderMap,
+    identity: &IdentityFields,
+    underscores: Underscores,
+    trusted: bool,
+) {
     remove_where(headers, |name| {
         let text = name.as_str();
         if text.contains('_') {
-            return is_gateway_owned(name, identity) || forwards(text);
+            return underscores == Underscores::Drop || is_gateway_owned(name, identity) || forwards(text);
         }
         carries_identity(name, identity) || !trusted && forwards(text)
     });
@@ -157,10 +162,12 @@ mod tests {
             ("via", "1.1 a"),
         ];
         let mut untrusted = map(&sent);
-        remove_client_fields(&mut untrusted, &identity(), false);
+        remove_client_fields(&mut untrusted, &identity(), Underscores::Keep, false);
         assert_eq!(heads(&untrusted), ["snake_case: 1", "via: 1.1 a"]);
+        remove_client_fields(&mut untrusted, &identity(), Underscores::Drop, false);
+        assert_eq!(heads(&untrusted), ["via: 1.1 a"]);
         let mut trusted = map(&sent);
-        remove_client_fields(&mut trusted, &identity(), true);
+        remove_client_fields(&mut trusted, &identity(), Underscores::Keep, true);
         let kept = ["forwarded: for=127.0.0.1", "snake_case: 1", "via: 1.1 a", "x-forwarded-anything: 1"];
         assert_eq!(heads(&trusted), [&kept[..], &["x-forwarded-for: 127.0.0.1", "x-real-ip: 127.0.0.1"]].concat());
     }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::config::model::IdentityFields;
+use crate::config::model::{IdentityFields, Underscores};
 
 pub(super) fn map(lines: &[(&'static str, &str)]) -> HeaderMap {
     lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())).collect()
@@ -73,7 +73,7 @@ proptest! {
         let client = peer.client(&head, &networks);
         prop_assert!(peer.is_trusted() || client == peer.address());
         remove_hop_by_hop(&mut head).unwrap();
-        remove_client_fields(&mut head, &identity(), peer.is_trusted());
+        remove_client_fields(&mut head, &identity(), Underscores::Keep, peer.is_trusted());
         let never = ["connection", "keep-alive", "upgrade", "transfer-encoding", "x-user", "x_user", "x_forwarded_for"];
         for gone in never {
             prop_assert!(!head.contains_key(gone), "{}", gone);
@@ -83,7 +83,7 @@ proptest! {
         prop_assert!(peer.is_trusted() || !head.contains_key("forwarded"));
         let once = head.clone();
         remove_hop_by_hop(&mut head).unwrap();
-        remove_client_fields(&mut head, &identity(), peer.is_trusted());
+        remove_client_fields(&mut head, &identity(), Underscores::Keep, peer.is_trusted());
         prop_assert_eq!(&once, &head);
         set_forwarding(&mut head, &peer, "https");
         let last = head["x-forwarded-for"].as_bytes().rsplit(|byte| *byte == b',').next().unwrap().trim_ascii();

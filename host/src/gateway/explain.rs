@@ -14,7 +14,7 @@ use crate::body::Body;
 use crate::config::model::Protocol;
 use crate::proxy::{self, Story};
 use crate::reload::Builder;
-use crate::route::{RouteRequest, Verdict, explain, normalize};
+use crate::route::{RouteRequest, Verdict, explain, normalize_with};
 use crate::server::Connection;
 use crate::snapshot::Snapshot;
 use crate::telemetry::metrics::Metrics;
@@ -69,7 +69,7 @@ pub async fn explain_request(options: &Options, question: Question) -> Result<Ex
         return Err(ExplainError::Listener(question.listener));
     };
     let request = request(&question)?;
-    let verdicts = normalize(question.url.path()).map_or_else(
+    let verdicts = normalize_with(question.url.path(), config.http.encoded_slashes).map_or_else(
         |_| Vec::new(),
         |path| {
             let headers = request.headers();

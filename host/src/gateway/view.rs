@@ -80,6 +80,7 @@ impl Views {
             version,
             pseudonym: snapshot.pseudonym().clone(),
             trusted_proxies: config.server.trusted_proxies.clone(),
+            http: config.http,
             identity: Rc::new(config.identity.clone()),
             streams: streams(&config.listeners, &clusters),
             listeners: config.listeners.iter().map(|listener| listener.name.clone()).collect(),

@@ -185,6 +185,7 @@ impl Serving {
 
     /// Accept on new sockets, and no more on those whose listener is gone.
     fn listen(&mut self, config: &Config, certificates: &Certificates, new: Share, metrics: &Metrics, gates: &Gates) {
+        self.server.configure(&config.http);
         let mut sockets: HashMap<Key, Vec<TcpListener>> = HashMap::new();
         new.into_iter().for_each(|(key, socket)| sockets.entry(key).or_default().push(socket));
         let wanted: HashSet<Key> = config.listeners.iter().map(Key::of).collect();

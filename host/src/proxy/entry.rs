@@ -7,15 +7,17 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header};
+use http_body::Body as _;
 
 use super::id::{Ids, X_REQUEST_ID};
 use super::session::Session;
 use super::{authority, problem};
 use crate::body::Body;
+use crate::config::model::EncodedSlashes;
 use crate::error::Error;
 use crate::fields::{asks_for_websocket, remove_client_fields, remove_hop_by_hop, set_forwarding};
 use crate::plugin::exchange::{Exchange, RequestHead};
-use crate::route::{Outcome, RouteRequest, check_query, normalize};
+use crate::route::{Outcome, RouteRequest, check_query, normalize_with};
 use crate::server::Refusal;
 use crate::server::tls::Facts;
 use crate::snapshot::thread::{ThreadRoute, ThreadSnapshot};
@@ -58,7 +60,7 @@ pub(super) fn admit(
     let is_http1 = parts.version < Version::HTTP_2;
     let refuse = |method: Method, path: &str, error: &Error| {
         let mut answer = problem::respond(error, &id, &method, &request_id);
-        if is_http1 && matches!(error, Error::BadRequest(_)) {
+        if is_http1 && matches!(error, Error::BadRequest(_) | Error::RequestTooLarge) {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Box::new(Refused { id: Arc::clone(&id), method, path: path.to_owned(), reason: error.to_string(), answer })
@@ -69,6 +71,7 @@ pub(super) fn admit(
     let connection = &session.connection;
     let checked = match parts.method {
         Method::CONNECT => Err(Error::Connect),
+        _ if is_too_large(snapshot, &body) => Err(Error::RequestTooLarge),
         _ => authority::settle(&mut parts, connection.local),
     };
     if let Err(error) = checked {
@@ -76,7 +79,8 @@ pub(super) fn admit(
     }
     let websocket = matches!(body, Body::Empty) && asks_for_websocket(&parts.method, parts.version, &parts.headers);
     let client = peer.client(&parts.headers, &snapshot.trusted_proxies);
-    let cleaned = clean(snapshot, &mut parts, peer.is_trusted()).and_then(|()| target(&parts.uri));
+    let cleaned =
+        clean(snapshot, &mut parts, peer.is_trusted()).and_then(|()| target(&parts.uri, snapshot.http.encoded_slashes));
     let target = match cleaned {
         Ok(target) => target,
         Err(error) => return Err(refuse(parts.method, parts.uri.path(), &error)),
@@ -113,6 +117,11 @@ pub(super) fn admit(
     Ok(Admitted { exchange, route: Rc::clone(route), body, request_id, closes })
 }
 
+/// Whether a body says by itself that it is larger than allowed.
+fn is_too_large(snapshot: &ThreadSnapshot, body: &Body) -> bool {
+    snapshot.http.max_body.is_some_and(|most| body.size_hint().lower() > most)
+}
+
 /// A body with a method for which it means nothing, so that servers may overlook it, and read it as the next request.
 pub(super) fn has_unexpected_body(method: &Method, body: &Body) -> bool {
     matches!(*method, Method::GET | Method::HEAD) && !matches!(body, Body::Empty)
@@ -132,7 +141,7 @@ pub(super) fn refuse(ids: &Ids, refusal: Refusal) -> Refused {
 fn clean(snapshot: &ThreadSnapshot, parts: &mut Parts, trusted: bool) -> Result<(), Error> {
     let headers = &mut parts.headers;
     remove_hop_by_hop(headers).map_err(|error| Error::BadRequest(error.to_string().into()))?;
-    remove_client_fields(headers, &snapshot.identity, trusted);
+    remove_client_fields(headers, &snapshot.identity, snapshot.http.underscores, trusted);
     if snapshot.pseudonym.is_in_cdn_loop(headers) {
         return Err(Error::Loop);
     }
@@ -155,9 +164,9 @@ fn join_cookies(headers: &mut HeaderMap) {
 }
 
 /// The normalized path with the query.
-fn target(uri: &Uri) -> Result<PathAndQuery, Error> {
+fn target(uri: &Uri, slashes: EncodedSlashes) -> Result<PathAndQuery, Error> {
     let path = uri.path();
-    let normal = normalize(path).map_err(|error| Error::BadRequest(error.to_string().into()))?;
+    let normal = normalize_with(path, slashes).map_err(|error| Error::BadRequest(error.to_string().into()))?;
     let query = uri.query();
     if let Some(query) = query {
         check_query(query).map_err(|error| Error::BadRequest(error.to_string().into()))?;

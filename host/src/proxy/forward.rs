@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
 
 use super::entry::has_unexpected_body;
+use super::limited::limited;
 use super::trailers;
 use crate::balance::IdentityView;
 use crate::body::Body;
@@ -24,10 +25,14 @@ pub(super) async fn forward(
     exchange: &mut Exchange,
     body: Body,
 ) -> Result<Body, Error> {
+    let (body, is_too_long) = limited(body, snapshot.http.max_body);
     let request = outgoing(snapshot, route, cluster, exchange, body)?;
     let identity = exchange.identity.as_ref().map(view);
     let caller = Caller { client: Some(exchange.client), ends: exchange.ends, identity, trail: Some(&exchange.trail) };
-    let answer = cluster.send(request, caller).await?;
+    let answer = cluster.send(request, caller).await.map_err(|error| match error {
+        Error::RequestBody if is_too_long.get() => Error::RequestTooLarge,
+        error => error,
+    })?;
     let version = answer.version();
     let (parts, body) = answer.into_parts();
     let mut headers = parts.headers;

@@ -9,6 +9,7 @@ mod explain;
 mod forward;
 mod id;
 mod leave;
+mod limited;
 mod observe;
 mod problem;
 mod session;

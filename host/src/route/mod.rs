@@ -20,7 +20,7 @@ mod tests;
 pub use conflict::conflicts;
 pub use explain::{Difference, Verdict, by_rank, explain};
 pub use host::host_key;
-pub use normalize::{PathError, check_query, normalize};
+pub use normalize::{PathError, check_query, normalize, normalize_with};
 pub use percent::{decode_segment, encode_segment};
 pub use rank::Rank;
 pub use table::{Allow, Captures, Outcome, RouteRequest, Table};

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use crate::config::model::EncodedSlashes;
+
 use super::percent::{is_path_character, is_unreserved, push_escape, split_escape};
 
 /// Why a target is answered with 400. The client's fault.
@@ -43,6 +45,19 @@ pub enum PathError {
 /// # Errors
 /// The path could mean something else to an upstream: see [`PathError`].
 pub fn normalize(path: &str) -> Result<Cow<'_, str>, PathError> {
+    normalize_with(path, EncodedSlashes::Reject)
+}
+
+/// The same, where encoded slashes may be accepted: kept as characters of their segment, or decoded before anything
+/// else is done.
+///
+/// # Errors
+/// As [`normalize`].
+pub fn normalize_with(path: &str, slashes: EncodedSlashes) -> Result<Cow<'_, str>, PathError> {
+    if slashes == EncodedSlashes::Decode && (path.contains("%2F") || path.contains("%2f")) {
+        let decoded = path.replace("%2F", "/").replace("%2f", "/");
+        return normalize(&decoded).map(|normal| Cow::Owned(normal.into_owned()));
+    }
     if is_plain(path) {
         return Ok(Cow::Borrowed(path));
     }
@@ -60,7 +75,7 @@ pub fn normalize(path: &str) -> Result<Cow<'_, str>, PathError> {
                     out.push("", Form::Normal);
                 }
             }
-            _ => out.push(segment, form(segment)?),
+            _ => out.push(segment, form(segment, slashes)?),
         }
     }
     Ok(out.finish())
@@ -103,7 +118,7 @@ enum Form {
     Other,
 }
 
-fn form(segment: &str) -> Result<Form, PathError> {
+fn form(segment: &str, slashes: EncodedSlashes) -> Result<Form, PathError> {
     refuse_dot_parameter(segment)?;
     let mut form = Form::Normal;
     let mut rest = segment.as_bytes();
@@ -112,7 +127,10 @@ fn form(segment: &str) -> Result<Form, PathError> {
             rest = after;
         } else if byte == b'%' {
             let (decoded, after) = split_escape(rest).ok_or(PathError::InvalidEscape)?;
-            refuse_escape_of(decoded)?;
+            match (decoded, slashes) {
+                (b'/', EncodedSlashes::Keep) => refuse_hidden_dots(segment)?,
+                _ => refuse_escape_of(decoded)?,
+            }
             let lower_case = rest.iter().take(3).any(u8::is_ascii_lowercase);
             if is_unreserved(decoded) || lower_case {
                 form = Form::Other;
@@ -125,6 +143,22 @@ fn form(segment: &str) -> Result<Form, PathError> {
         }
     }
     Ok(form)
+}
+
+/// A server that decodes slashes mustn't find dot segments between them.
+fn refuse_hidden_dots(segment: &str) -> Result<(), PathError> {
+    let mut rest = segment.as_bytes();
+    loop {
+        let end = rest.windows(3).position(|three| three.eq_ignore_ascii_case(b"%2f"));
+        let (part, after) = rest.split_at(end.unwrap_or(rest.len()));
+        if matches!(part, b"." | b".." | [b'.', b';', ..] | [b'.', b'.', b';', ..]) {
+            return Err(PathError::EncodedSlash);
+        }
+        if end.is_none() {
+            return Ok(());
+        }
+        rest = after.get(3..).unwrap_or_default();
+    }
 }
 
 /// Servers that cut off parameters see a dot segment in `..;x`, others don't.
@@ -309,6 +343,31 @@ mod tests {
         ] {
             assert_eq!(owned(raw), Err(error), "{raw}");
         }
+    }
+
+    #[test]
+    fn encoded_slashes_are_what_they_are_said_to_be() {
+        let with = |path, slashes| normalize_with(path, slashes).map(Cow::into_owned);
+        for (raw, kept, decoded) in [
+            ("/a%2fb", "/a%2Fb", "/a/b"),
+            ("/a/b%2F.../c", "/a/b%2F.../c", "/a/b/.../c"),
+            ("/a%2F%2fb", "/a%2F%2Fb", "/a/b"),
+            ("/a%252Fb", "/a%252Fb", "/a%252Fb"),
+            ("/a", "/a", "/a"),
+        ] {
+            assert_eq!(with(raw, EncodedSlashes::Keep).as_deref(), Ok(kept), "{raw}");
+            assert_eq!(with(raw, EncodedSlashes::Decode).as_deref(), Ok(decoded), "{raw}");
+            assert_eq!(with(kept, EncodedSlashes::Keep).as_deref(), Ok(kept), "{raw}");
+        }
+        for slashes in [EncodedSlashes::Keep, EncodedSlashes::Decode] {
+            assert_eq!(with("/a%2eb", slashes), Err(PathError::EncodedDot));
+            assert_eq!(with("/a%5Cb", slashes), Err(PathError::Backslash));
+        }
+        for hidden in ["/a/..%2fb", "/a/b%2F..", "/a%2f.%2Fb", "/a%2f..;x%2Fb"] {
+            assert_eq!(with(hidden, EncodedSlashes::Keep), Err(PathError::EncodedSlash), "{hidden}");
+        }
+        assert_eq!(with("/a/b%2F..%2f..", EncodedSlashes::Decode).as_deref(), Ok("/"));
+        assert_eq!(with("/..%2fa", EncodedSlashes::Decode), Err(PathError::AboveRoot));
     }
 
     #[test]

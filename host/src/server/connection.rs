@@ -1,5 +1,6 @@
 //! One client connection: which protocol it speaks, and hyper's machine for it.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use super::scan::{Guarded, Verdict};
 use super::taking::Streams;
 use super::tls::{Encrypted, Facts};
 use super::{Connection, Handler, Settings, tunnel};
+use crate::config::model::Http;
 use crate::io::{Io, Transport};
 
 /// The least that hyper buffers.
@@ -29,18 +31,40 @@ const MIN_BUFFER: usize = 8 << 10;
 /// Serves the connections of one thread.
 pub struct Server<H> {
     handler: Rc<H>,
+    /// For new connections.
+    manner: RefCell<Rc<Manner>>,
+}
+
+/// How connections are served.
+struct Manner {
     settings: Rc<Settings>,
     http1: http1::Builder,
 }
 
-impl<H: Handler> Server<H> {
-    pub fn new(handler: Rc<H>, settings: Settings) -> Rc<Self> {
+impl Manner {
+    fn new(settings: Settings) -> Rc<Self> {
         let mut http1 = http1::Builder::new();
         // The activity's time limits stand in for hyper's, which cost a timer for each request and
         // don't tell an idle connection from a slow head.
         // The scan bounds heads; hyper has to take every head that passed.
         http1.header_read_timeout(None).max_buf_size(settings.heads.head.saturating_mul(2).max(MIN_BUFFER));
-        Rc::new(Self { handler, settings: Rc::new(settings), http1 })
+        Rc::new(Self { settings: Rc::new(settings), http1 })
+    }
+}
+
+impl<H: Handler> Server<H> {
+    pub fn new(handler: Rc<H>, settings: Settings) -> Rc<Self> {
+        Rc::new(Self { handler, manner: RefCell::new(Manner::new(settings)) })
+    }
+
+    /// Serve new connections so.
+    pub fn configure(&self, http: &Http) {
+        let guard = Arc::clone(&self.settings().guard);
+        self.manner.replace(Manner::new(Settings::new(http, guard)));
+    }
+
+    fn settings(&self) -> Rc<Settings> {
+        Rc::clone(&self.manner.borrow().settings)
     }
 
     /// Serve an accepted connection in a task of its own, as one of `connections`. Call it within a
@@ -102,17 +126,17 @@ impl<H: Handler> Server<H> {
         ends: Ends,
         entrance: Rc<Entrance>,
     ) -> Result<Prepared, Option<&'static str>> {
-        let passed = entrance.pass(&mut stream, ends, self.settings.head).await;
+        let passed = entrance.pass(&mut stream, ends, self.settings().head).await;
         let (ends, first) = passed.map_err(Refused::reason)?;
         let Some(tls) = &entrance.tls else { return Ok(Prepared::Plain(stream, ends, first)) };
-        let shaken = tokio::time::timeout(self.settings.head, tls.accept(stream, first)).await;
+        let shaken = tokio::time::timeout(self.settings().head, tls.accept(stream, first)).await;
         Ok(Prepared::Encrypted(Box::new(shaken.unwrap_or(Err(Some("timeout")))?), ends))
     }
 
     async fn run(self: Rc<Self>, mut stream: TcpStream, ends: Ends, first: BytesMut, membership: Membership) {
         let protocol = tokio::select! {
             biased;
-            protocol = tokio::time::timeout(self.settings.head, detect(&mut stream, first)) => protocol,
+            protocol = tokio::time::timeout(self.settings().head, detect(&mut stream, first)) => protocol,
             () = membership.connections().drained() => return,
         };
         let Ok(Some(protocol)) = protocol else { return };
@@ -132,21 +156,23 @@ impl<H: Handler> Server<H> {
         let connection = Connection { listener, peer: ends.peer, local: ends.local, scheme, tls };
         let session = Rc::new(self.handler.open(connection));
         let activity = Activity::new();
+        let manner = Rc::clone(&self.manner.borrow());
+        let settings = &manner.settings;
         let passing = |guard| Passing {
             activity: Rc::clone(&activity),
             connections: Rc::clone(membership.connections()),
             guard,
-            overload: Arc::clone(&self.settings.guard),
+            overload: Arc::clone(&settings.guard),
         };
         match protocol {
             Protocol::Http1(seen) => {
                 let io = Io::with_prefix(transport, seen, Rc::clone(&activity.traffic));
                 let verdict = Rc::<Verdict>::default();
-                let io = Guarded::new(io.into_inner(), self.settings.heads, Rc::clone(&verdict));
+                let io = Guarded::new(io.into_inner(), settings.heads, Rc::clone(&verdict));
                 let passing = passing(Guard::Http1(verdict));
                 let service = requests(Rc::clone(&self.handler), session, passing);
-                let http = self.http1.serve_connection(TokioIo::new(io), service);
-                let mut driver = Driver::new(http, Rc::clone(&activity), Rc::clone(&self.settings), membership);
+                let http = manner.http1.serve_connection(TokioIo::new(io), service);
+                let mut driver = Driver::new(http, Rc::clone(&activity), Rc::clone(settings), membership);
                 let ended = (&mut driver).await;
                 driver.count();
                 let Some(switched) = activity.switched.take().filter(|_| ended == Ended::Over) else { return };
@@ -159,13 +185,13 @@ impl<H: Handler> Server<H> {
             }
             // Boxed, so that the much more common HTTP/1 connections don't pay for its size.
             Protocol::Http2(seen) => {
-                let streams = Streams::new(self.settings.stalled, Rc::clone(membership.connections()));
-                let passing = passing(Guard::Http2(streams.clone(), self.settings.heads));
+                let streams = Streams::new(settings.stalled, Rc::clone(membership.connections()));
+                let passing = passing(Guard::Http2(streams.clone(), settings.heads));
                 let service = requests(Rc::clone(&self.handler), session, passing);
                 let io = Io::with_prefix(transport, seen, Rc::clone(&activity.traffic));
                 let io = TokioIo::new(Watched::new(io.into_inner(), Rc::clone(&activity)));
-                let http = Box::pin(http2(streams, &self.settings).serve_connection(io, service));
-                let mut driver = Driver::new(http, activity, Rc::clone(&self.settings), membership);
+                let http = Box::pin(http2(streams, settings).serve_connection(io, service));
+                let mut driver = Driver::new(http, activity, Rc::clone(settings), membership);
                 (&mut driver).await;
                 driver.count();
             }

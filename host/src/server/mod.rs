@@ -43,6 +43,7 @@ pub use scan::{Limits, Refusal};
 pub use streams::{StreamHandler, serve_stream};
 
 use crate::body::Body;
+use crate::config::model::Http;
 use crate::overload::Guard;
 
 /// What answers requests.
@@ -97,13 +98,20 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
+        Self::new(&Http::default(), Arc::default())
+    }
+}
+
+impl Settings {
+    /// As configured, with what turns requests away.
+    pub fn new(http: &Http, guard: Arc<Guard>) -> Self {
         Self {
-            head: Duration::from_secs(5),
-            keep_alive: Duration::from_secs(75),
-            stalled: Duration::from_secs(60),
-            heads: Limits { head: 64 << 10, target: 8 << 10, fields: 100 },
-            max_streams: 100,
-            guard: Arc::default(),
+            head: http.head_timeout,
+            keep_alive: http.keep_alive_timeout,
+            stalled: http.send_timeout,
+            heads: Limits { head: http.max_head, target: http.max_target, fields: http.max_fields },
+            max_streams: http.max_streams,
+            guard,
         }
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::Snapshot;
 use crate::balance::WeightedChoice;
-use crate::config::model::{HostPattern, IdentityFields, Redirect, Respond};
+use crate::config::model::{HostPattern, Http, IdentityFields, Redirect, Respond};
 use crate::fields::Pseudonym;
 use crate::plugin::chain::Chain;
 use crate::route::Table;
@@ -28,6 +28,8 @@ pub struct ThreadSnapshot {
     /// The gateway's name in `Via` and `CDN-Loop`.
     pub pseudonym: Pseudonym,
     pub trusted_proxies: Vec<IpNet>,
+    /// How requests are taken.
+    pub http: Http,
     /// Apart from the snapshot, since long streams need it to the end.
     pub identity: Rc<IdentityFields>,
     /// Where byte streams go, by listener.

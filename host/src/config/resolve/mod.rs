@@ -74,6 +74,7 @@ pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Pro
         access_log: server::access_log(&written, base),
         server: server::server(&written, path, base),
         overload: written.overload,
+        http: written.http,
         identity: server::identity(&written, problems),
         plugins: PluginDirectory { directory, cache },
         listeners: listener::resolve(&written.listeners, base, &acme, &context),

@@ -18,6 +18,7 @@ pub fn schema() -> Value {
             ("access_log", access_log()),
             ("server", server()),
             ("overload", overload()),
+            ("http", http()),
             ("identity", identity()),
             ("plugins", plugins()),
             ("state", state()),
@@ -83,6 +84,22 @@ fn overload() -> Value {
         ("memory", either(&[text("A share such as \"80%\", a size, or \"off\""), number("Bytes")])),
         ("requests", number("Requests at a time, over all listeners")),
         ("retry_after", duration("What clients are told to wait")),
+    ];
+    table(&[], &own)
+}
+
+fn http() -> Value {
+    let own = [
+        ("encoded_slashes", choice(&["reject", "keep", "decode"])),
+        ("underscores", choice(&["drop", "keep"])),
+        ("max_head", size("Bytes of a request's head")),
+        ("max_target", size("Bytes of path and query")),
+        ("max_fields", number("Fields of a request")),
+        ("max_body", size("Bytes of a request's body")),
+        ("max_streams", number("Streams of HTTP/2 at a time")),
+        ("head_timeout", duration("From a request's first byte to the end of its head")),
+        ("keep_alive_timeout", duration("Between an answer and the next request")),
+        ("send_timeout", duration("For a client that takes nothing of its answer")),
     ];
     table(&[], &own)
 }

@@ -10,6 +10,7 @@ mod mutations;
 mod overload;
 mod plugins;
 mod reference;
+mod requests;
 mod routes;
 mod schema;
 mod state;

@@ -47,7 +47,7 @@ fn unknown_keys_name_the_nearest() {
     assert_problems(
         "[servr]\n[server]\nthread = 1\ncolour = 2\n",
         &[
-            "sluice.toml:8: unknown key \"servr\"; did you mean \"server\"? (valid keys: include, admin, access_log, server, overload, \
+            "sluice.toml:8: unknown key \"servr\"; did you mean \"server\"? (valid keys: include, admin, access_log, server, http, overload, \
              identity, plugins, state, acme, listener, plugin, route, cluster)",
             &format!(
                 "sluice.toml:10: server: unknown key \"thread\"; did you mean \"threads\"? (valid keys: {})",
@@ -63,7 +63,7 @@ fn a_misspelt_key_isnt_missing_too() {
     assert_problems(
         "[[clustr]]\nname = \"b\"\n[[route]]\nname = \"r\"\nclustr = \"b\"\n[[route]]\nname = \"s\"\ncluster = \"b\"\nmatch = {path = \"/s\"}",
         &[
-            "sluice.toml:8: unknown key \"clustr\"; did you mean \"cluster\"? (valid keys: include, admin, access_log, server, overload, \
+            "sluice.toml:8: unknown key \"clustr\"; did you mean \"cluster\"? (valid keys: include, admin, access_log, server, http, overload, \
              identity, plugins, state, acme, listener, plugin, route, cluster)",
             "sluice.toml:12: route \"r\": unknown key \"clustr\"; did you mean \"cluster\"? (valid keys: name, listeners, \
              match, plugins, cluster, clusters, redirect, respond, anonymous, fall_through)",

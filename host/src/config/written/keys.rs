@@ -19,7 +19,7 @@ macro_rules! tables {
 tables! {
     /// The top level.
     TOP {
-        "include", "admin", "access_log", "server", "overload", "identity", "plugins", "state", "acme", "listener",
+        "include", "admin", "access_log", "server", "http", "overload", "identity", "plugins", "state", "acme", "listener",
         "plugin", "route", "cluster",
     } later { "tracing" }
 
@@ -37,6 +37,12 @@ tables! {
 
     /// `[overload]`
     OVERLOAD { "memory", "requests", "retry_after" } later {}
+
+    /// `[http]`
+    HTTP {
+        "encoded_slashes", "underscores", "max_head", "max_target", "max_fields", "max_body",
+        "max_streams", "head_timeout", "keep_alive_timeout", "send_timeout",
+    } later {}
 
     /// `[identity]`
     IDENTITY { "subject", "issuer", "claims" } later {}

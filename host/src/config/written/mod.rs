@@ -12,6 +12,7 @@ mod cluster_tls;
 mod discovery;
 mod endpoints;
 mod health;
+mod http;
 pub(super) mod keys;
 mod limits;
 mod listener;
@@ -36,7 +37,7 @@ pub(super) use tls::{Certificates, Tls};
 use super::document::Document;
 use super::entry::Entry;
 use super::files::Surroundings;
-use super::model::{AccessLog, Overload, State};
+use super::model::{AccessLog, Http, Overload, State};
 use super::problem::{At, Fault, Place, Problems};
 
 /// All files of a configuration, taken together.
@@ -46,6 +47,7 @@ pub(super) struct Written {
     pub access_log: Option<AccessLog>,
     pub server: Server,
     pub overload: Overload,
+    pub http: Http,
     pub identity: Identity,
     pub plugins: Plugins,
     pub state: State,
@@ -68,8 +70,8 @@ pub(super) struct Head {
 }
 
 /// What only the main file may have: there is one of each.
-const SINGLE: [&str; 9] =
-    ["include", "admin", "access_log", "server", "overload", "identity", "plugins", "state", "acme"];
+const SINGLE: [&str; 10] =
+    ["include", "admin", "access_log", "server", "http", "overload", "identity", "plugins", "state", "acme"];
 
 impl Written {
     /// Reads a file's tables. `include` is left to the caller.
@@ -80,6 +82,7 @@ impl Written {
             self.access_log = access::read(&top);
             self.server = Server::read(&top);
             self.overload = limits::read_overload(&top);
+            self.http = http::read(&top);
             self.identity = Identity::read(&top);
             self.plugins = Plugins::read(&top);
             self.state = state::read(&top, surroundings);

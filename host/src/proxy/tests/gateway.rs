@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use crate::balance::WeightedChoice;
 use crate::body::Body;
 use crate::config::model::{
-    Destination, HostPattern, IdentityFields, Match, PathPattern, Respond, Route, Segment, Timeouts,
+    Destination, HostPattern, Http, IdentityFields, Match, PathPattern, Respond, Route, Segment, Timeouts,
 };
 use crate::fields::Pseudonym;
 use crate::plugin::chain::Chain;
@@ -99,6 +99,7 @@ pub fn snapshot(version: u64, wanted: Wanted) -> ThreadSnapshot {
         version,
         pseudonym: Pseudonym::new("sluice").unwrap(),
         trusted_proxies: wanted.trusted,
+        http: Http::default(),
         identity: Rc::new(wanted.identity),
         listeners: vec!["public".into()],
         table: Arc::new(Table::build(&routes)),

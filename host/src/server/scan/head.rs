@@ -14,7 +14,7 @@ const MAX_METHOD: usize = 32;
 const VERSION: usize = 9;
 
 /// How large heads may be.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes in all.
     pub head: usize,
