@@ -11,7 +11,7 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use sluice::config::model::{
-    Destination, HostPattern, IdentityFields, Match, PathPattern, Route, Segment, ValuePattern,
+    Destination, HostPattern, IdentityFields, Match, PathPattern, Route, Segment, Underscores, ValuePattern,
 };
 use sluice::fields::{Peer, Pseudonym, remove_client_fields, remove_hop_by_hop, set_forwarding};
 use sluice::route::{Outcome, RouteRequest, Table, normalize};
@@ -93,7 +93,7 @@ fn entry_rules(bencher: Bencher) {
     // One call each: a thousand heads at once would measure the memory they lie in.
     bencher.counter(ItemsCount::new(1u32)).with_inputs(head).bench_local_refs(|headers| {
         let refused = remove_hop_by_hop(headers).is_err();
-        remove_client_fields(headers, &identity, peer.is_trusted());
+        remove_client_fields(headers, &identity, Underscores::default(), peer.is_trusted());
         set_forwarding(headers, &peer, "http");
         pseudonym.append_via(headers, http::Version::HTTP_11);
         refused
