@@ -1,11 +1,12 @@
 //! Project tasks, each from a clean clone: `cargo xtask test`, `cargo xtask demo`, `cargo xtask bench`,
-//! `cargo xtask plugins`, `cargo xtask languages`, `cargo xtask dashboard`.
+//! `cargo xtask fuzz`, `cargo xtask plugins`, `cargo xtask languages`, `cargo xtask dashboard`.
 
 mod bench;
 mod browser;
 mod command;
 mod demo;
 mod dependencies;
+mod fuzz;
 mod guests;
 mod languages;
 mod test;
@@ -17,9 +18,10 @@ const USAGE: &str = "\
 cargo xtask TASK
 
   demo      the gateway at work: a mobile bank, told in a minute; with --keep it stays up
-  bench     what a request costs, beside nginx and HAProxy; writes docs/benchmarks.md
+  bench     what a request costs, beside nginx, HAProxy and Envoy; writes docs/benchmarks.md
             [--rounds N] [--seconds N] [--binary FILE] [SCENARIO ...]
   test      formats, dependencies, lints, plugins, all tests, and the demo
+  fuzz      the targets of tests/fuzz under libFuzzer, a minute each [--seconds N] [TARGET ...]
   plugins   build all plugins into target/plugins
   languages fetch the compilers for the tests of plugin projects; `test` does that, too
   dashboard fetch the dashboard's libraries anew, for a new version of one";
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(&[]),
         ["demo", "--keep"] => demo::run(&["--keep"]),
         ["test"] => test::run_all(),
+        ["fuzz", options @ ..] => fuzz::fuzz(options),
         ["bench", options @ ..] => bench::run(options),
         _ => {
             eprintln!("{USAGE}");
