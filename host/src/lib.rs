@@ -10,6 +10,7 @@ pub mod error;
 pub mod fields;
 pub mod gateway;
 pub mod io;
+mod outbound;
 pub mod overload;
 pub mod plugin;
 pub mod process;

@@ -11,6 +11,7 @@ mod limits;
 mod place;
 mod state;
 mod tls;
+mod tracing;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ pub use tls::{
     Acme, AcmeCertificate, AcmeChallenge, CertificateFiles, Certificates, ClientCertificates, ClusterTls, Tls, Versions,
 };
 
+pub use tracing::{OtlpProtocol, SampleRate, Tracing};
+
 /// One whole configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -52,6 +55,7 @@ pub struct Config {
     pub identity: IdentityFields,
     pub plugins: PluginDirectory,
     pub state: State,
+    pub tracing: Option<Arc<Tracing>>,
     /// There if a listener's certificates come by it.
     pub acme: Option<Acme>,
     pub listeners: Vec<Listener>,

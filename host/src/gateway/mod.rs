@@ -51,6 +51,9 @@ const LAST_GRACE: Duration = Duration::from_secs(5);
 /// that time, and are asked to go with the answer.
 const LONGEST_IDLE: Duration = Duration::from_secs(5);
 
+/// How long the last traces may take to be sent.
+const LAST_TRACES: Duration = Duration::from_secs(2);
+
 /// What a gateway is started with.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -239,6 +242,9 @@ impl Gateway {
         let wait = move || {
             workers.into_iter().for_each(|worker| drop(worker.join()));
             shared.access.flush();
+            if let Some(traces) = shared.snapshot().as_ref().and_then(|snapshot| snapshot.traces()) {
+                traces.flush(LAST_TRACES);
+            }
             // The admin API answers until here, so that it can be seen to drain.
             shared.forget();
             drop(stop);

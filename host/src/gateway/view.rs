@@ -88,7 +88,11 @@ impl Views {
             routes: routes.collect(),
             unmatched: self.metrics.route(""),
             refusals: self.metrics.refusals().clone(),
-            access_log: access::Log::new(written(&config, access), self.witness.clone()),
+            access_log: access::Log::new(
+                written(&config, access),
+                self.witness.clone(),
+                snapshot.traces().map(|traces| traces.tracer()),
+            ),
             challenges: snapshot.certificates().challenges.clone(),
             retirement: Retirement::new(snapshot.clone(), self.retired.clone()),
         };

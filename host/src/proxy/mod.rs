@@ -58,8 +58,8 @@ impl Proxy {
         if let Some(answer) = challenge::answer(&snapshot.challenges, &request) {
             return answer;
         }
-        let line = observe::begin(&snapshot, &session, &request, start);
-        let Admitted { exchange, route, mut body, request_id, closes } =
+        let mut line = observe::begin(&snapshot, &session, &request, start);
+        let Admitted { mut exchange, route, mut body, request_id, closes } =
             match entry::admit(&snapshot, &session, &self.ids, request) {
                 Ok(admitted) => admitted,
                 Err(refused) => {
@@ -68,7 +68,7 @@ impl Proxy {
                 }
             };
 
-        observe::prepare(&snapshot, &exchange);
+        observe::prepare(&snapshot, &line, &mut exchange);
         let mut run = route.chain.start();
         let (mut exchange, passage) = route.chain.request(&mut run, exchange, &mut body, route.anonymous).await;
 
@@ -79,7 +79,7 @@ impl Proxy {
         };
 
         let mut exchange = route.chain.response(&mut run, exchange, &mut body, &problem::render).await;
-        let outcome = observe::finish(&snapshot, &line, &mut exchange);
+        let outcome = observe::finish(&snapshot, &mut line, &mut exchange);
         let mut answer = leave(*exchange, body, request_id, &snapshot.identity);
         if closes {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

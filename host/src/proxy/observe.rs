@@ -17,6 +17,7 @@ use crate::plugin::exchange::{Exchange, Origin};
 use crate::snapshot::thread::ThreadSnapshot;
 use crate::telemetry::access::{Entry, Outcome};
 use crate::telemetry::refusals::Refusal;
+use crate::telemetry::traces;
 use crate::telemetry::trail::Reason;
 
 /// The line of one request, if lines are written. Dropped without an answer, it tells that the client went.
@@ -29,12 +30,18 @@ pub(super) fn begin(snapshot: &ThreadSnapshot, session: &Session, request: &Requ
     Some(log.begin(request, connection.scheme, connection.peer.ip(), &connection.listener, start))
 }
 
-/// Have the exchange note what will be told of it.
-pub(super) fn prepare(snapshot: &ThreadSnapshot, exchange: &Exchange) {
-    match &snapshot.access_log {
-        Some(log) if log.wants_details() => exchange.trail.keep_details(),
-        Some(log) if log.wants_steps() => exchange.trail.keep_steps(),
-        _ => {}
+/// Have the exchange note what will be told of it, and tell others of its trace.
+pub(super) fn prepare(snapshot: &ThreadSnapshot, line: &Line, exchange: &mut Exchange) {
+    let Some(log) = &snapshot.access_log else { return };
+    let trace = line.as_ref().and_then(|line| line.trace());
+    if let Some(trace) = trace {
+        traces::mark(&mut exchange.request.headers, &trace);
+        exchange.trail.trace(trace);
+    }
+    if log.wants_details() {
+        exchange.trail.keep_details();
+    } else if log.wants_steps() || trace.is_some_and(|trace| trace.is_sampled()) {
+        exchange.trail.keep_steps();
     }
 }
 
@@ -59,7 +66,7 @@ pub(super) fn refused(snapshot: &ThreadSnapshot, line: Line, refused: Refused) -
 }
 
 /// What is known of an exchange before its answer leaves.
-pub(super) fn finish(snapshot: &ThreadSnapshot, line: &Line, exchange: &mut Exchange) -> Option<Outcome> {
+pub(super) fn finish(snapshot: &ThreadSnapshot, line: &mut Line, exchange: &mut Exchange) -> Option<Outcome> {
     let response = exchange.response.as_ref()?;
     let (status, origin) = (response.status, response.origin);
     let is_refusal = status.as_u16() >= 400 && origin != Origin::Upstream;
@@ -83,6 +90,9 @@ pub(super) fn finish(snapshot: &ThreadSnapshot, line: &Line, exchange: &mut Exch
             plugin: plugin.clone(),
             reason: reason.as_deref().unwrap_or_default().to_owned(),
         });
+    }
+    if let Some(context) = exchange.trail.context() {
+        line.as_mut()?.traced(context);
     }
     line.as_ref()?;
     let identity = exchange.identity.take();

@@ -17,6 +17,7 @@ use crate::fields::Pseudonym;
 use crate::route::Table;
 use crate::server::tls::Tls;
 use crate::telemetry::metrics::{Metrics, RouteMetrics, SnapshotLife};
+use crate::telemetry::traces::Exporter;
 use crate::tls::Challenges;
 use crate::upstream::{self, Cluster};
 
@@ -46,6 +47,8 @@ pub struct Snapshot {
     plugins: Plugins,
     certificates: Arc<Certificates>,
     discovered: Arc<Discovered>,
+    /// Where spans of requests go.
+    traces: Option<Arc<Exporter>>,
     /// By index of the configuration's clusters.
     clusters: Vec<Arc<Cluster>>,
     /// By index of the configuration's routes.
@@ -83,8 +86,9 @@ impl Snapshot {
             ),
         };
         let clusters = clusters(&config, &certificates, &discovered, previous, metrics);
+        let traces = traces(&config, previous, metrics);
         let _life = metrics.snapshot_lives();
-        Ok(Self { config, pseudonym, table, plugins, certificates, discovered, clusters, routes, _life })
+        Ok(Self { config, pseudonym, table, plugins, certificates, discovered, traces, clusters, routes, _life })
     }
 
     /// The same with other endpoints where they aren't written. Clusters whose endpoints stay are taken over.
@@ -128,6 +132,11 @@ impl Snapshot {
         &self.clusters
     }
 
+    /// Where spans of requests go.
+    pub fn traces(&self) -> Option<&Arc<Exporter>> {
+        self.traces.as_ref()
+    }
+
     /// By index of the configuration's routes.
     pub fn route_metrics(&self) -> &[Arc<RouteMetrics>] {
         &self.routes
@@ -156,6 +165,14 @@ impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Snapshot").field("plugins", &self.plugins.keys()).finish_non_exhaustive()
     }
+}
+
+/// What sends spans: the previous one, unless something else is asked for.
+fn traces(config: &Config, previous: Option<&Snapshot>, metrics: &Metrics) -> Option<Arc<Exporter>> {
+    let wanted = config.tracing.as_ref()?;
+    let same = previous.and_then(|previous| previous.traces.as_ref()).filter(|known| known.settings() == wanted);
+    let started = same.cloned().map_or_else(|| Exporter::start(wanted, metrics.traces()).map(Arc::new), Ok);
+    started.inspect_err(|error| tracing::error!(%error, "no traces are sent")).ok()
 }
 
 fn clusters(

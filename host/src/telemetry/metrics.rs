@@ -33,6 +33,7 @@ pub use state::{LinkState, StateMetrics, StateReporter};
 use super::refusals::Refusals;
 use super::reloads::Reloads as ReloadRecords;
 use super::timeline::Timeline;
+use super::traces::TraceMetrics;
 use crate::overload::Guard;
 
 /// Names kept of one kind. Those that no snapshot uses any more go first when more come.
@@ -58,6 +59,7 @@ pub struct Metrics {
     state: Arc<StateMetrics>,
     guard: Arc<Guard>,
     access_log_dropped: Arc<AtomicU64>,
+    traces: Arc<TraceMetrics>,
 }
 
 impl Metrics {
@@ -145,6 +147,11 @@ impl Metrics {
     /// What turns requests away, and counts them.
     pub fn guard(&self) -> &Arc<Guard> {
         &self.guard
+    }
+
+    /// How many requests were told to the collector of traces.
+    pub fn traces(&self) -> &Arc<TraceMetrics> {
+        &self.traces
     }
 
     /// Counts lines that the access log lost.

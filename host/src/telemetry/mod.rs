@@ -6,5 +6,6 @@ pub mod metrics;
 pub mod refusals;
 pub mod reloads;
 pub mod timeline;
+pub mod traces;
 pub mod trail;
 pub mod witness;

@@ -4,9 +4,13 @@
 //! Steps are kept only if somebody wants them; else noting one costs a look at an empty field. What plugins changed and
 //! logged is kept only while one is being written.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use http::HeaderValue;
+
+use super::traces::TraceContext;
 
 /// Steps kept of one exchange; a plugin that fans out can't make it grow without bound.
 const MOST_STEPS: usize = 64;
@@ -17,6 +21,8 @@ pub struct Trail {
     answered_by: RefCell<Option<Arc<str>>>,
     reason: RefCell<Option<Reason>>,
     steps: RefCell<Option<Box<Steps>>>,
+    /// There if requests are traced.
+    trace: Cell<Option<TraceContext>>,
 }
 
 /// Why an exchange wasn't answered by its destination: what the error says.
@@ -48,6 +54,7 @@ pub struct HookCall {
     pub plugin: Arc<str>,
     /// The WIT interface's name.
     pub hook: &'static str,
+    pub start: Instant,
     /// A decision's name, or the kind of a failure.
     pub outcome: &'static str,
     /// With waiting.
@@ -64,6 +71,9 @@ pub struct Try {
     pub endpoint: Box<str>,
     /// The answer's, if there was one.
     pub status: Option<u16>,
+    pub start: Instant,
+    /// The number of its span, if it was told one.
+    pub span: Option<u64>,
     /// To the answer's head.
     pub duration: Duration,
 }
@@ -90,6 +100,24 @@ impl Trail {
         }
     }
 
+    /// The trace that the exchange belongs to.
+    pub fn trace(&self, context: TraceContext) {
+        self.trace.set(Some(context));
+    }
+
+    /// A span for one more try, and what tells the endpoint of it; none if requests aren't traced.
+    pub fn next_try(&self) -> Option<(u64, HeaderValue)> {
+        let mut context = self.trace.get()?;
+        let span = context.child();
+        self.trace.set(Some(context));
+        Some((span, context.header(span)))
+    }
+
+    /// The trace, with the spans that were begun.
+    pub fn context(&self) -> Option<TraceContext> {
+        self.trace.get()
+    }
+
     /// The beginning of a step, if steps are kept.
     pub fn begin(&self) -> Option<Instant> {
         self.steps.borrow().is_some().then(Instant::now)
@@ -108,7 +136,7 @@ impl Trail {
         let details = steps.details.as_mut().map(std::mem::take);
         if steps.calls.len() < MOST_STEPS {
             let (plugin, duration) = (Arc::clone(plugin), start.elapsed());
-            steps.calls.push(HookCall { plugin, hook, outcome, duration, busy, details });
+            steps.calls.push(HookCall { plugin, hook, start, outcome, duration, busy, details });
         }
     }
 

@@ -82,6 +82,7 @@ mod tests {
             refused_by: None,
             reason: reason.map(str::to_owned),
             calls: vec![HookCall {
+                start: std::time::Instant::now(),
                 plugin: "hello".into(),
                 hook: "on-request",
                 outcome,

@@ -85,6 +85,7 @@ pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Pro
             .filter_map(|cluster| cluster::resolve(cluster, written.server.zone.as_ref(), &context))
             .collect(),
         plugin: written.plugin.iter().filter_map(|plugin| plugin::resolve(plugin, &state, &context)).collect(),
+        tracing: written.tracing.clone().map(std::sync::Arc::new),
         acme: acme::is_used(&written).then_some(acme),
         state,
     }

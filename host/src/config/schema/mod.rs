@@ -23,6 +23,7 @@ pub fn schema() -> Value {
             ("plugins", plugins()),
             ("state", state()),
             ("acme", acme()),
+            ("tracing", tracing()),
             ("listener", list(listener())),
             ("plugin", list(plugin())),
             ("route", list(route())),
@@ -147,6 +148,21 @@ fn acme() -> Value {
         ("challenge", choice(&["tls-alpn-01", "http-01"])),
     ];
     table(&[], &own)
+}
+
+fn tracing() -> Value {
+    let own = [
+        ("endpoint", json!({ "type": "string", "pattern": "^https?://", "description": "URL of the collector" })),
+        ("protocol", choice(&["grpc", "http"])),
+        (
+            "sample",
+            json!({ "type": "number", "minimum": 0, "maximum": 1, "description": "The share of requests without a parent that are told" }),
+        ),
+        ("service", text("service.name of the resource")),
+        ("headers", map(secret("A field that is sent with each export"))),
+        ("ca", text("PEM file of the authorities that vouch for the collector")),
+    ];
+    table(&["endpoint"], &own)
 }
 
 fn listener() -> Value {

@@ -19,9 +19,9 @@ macro_rules! tables {
 tables! {
     /// The top level.
     TOP {
-        "include", "admin", "access_log", "server", "http", "overload", "identity", "plugins", "state", "acme", "listener",
-        "plugin", "route", "cluster",
-    } later { "tracing" }
+        "include", "admin", "access_log", "server", "http", "overload", "identity", "plugins", "state", "acme", "tracing",
+        "listener", "plugin", "route", "cluster",
+    } later {}
 
     /// `[admin]`
     ADMIN { "address", "hosts", "token" } later { "tls" }
@@ -55,6 +55,9 @@ tables! {
 
     /// `[acme]`
     ACME { "directory", "contact", "storage", "ca", "challenge" } later { "external_account" }
+
+    /// `[tracing]`
+    TRACING { "endpoint", "protocol", "sample", "service", "headers", "ca" } later {}
 
     /// `[[listener]]`
     LISTENER {

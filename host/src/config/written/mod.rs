@@ -22,6 +22,7 @@ mod route;
 mod server;
 mod state;
 mod tls;
+mod tracing;
 
 use std::sync::Arc;
 
@@ -34,11 +35,13 @@ pub(super) use route::{Destination, Route};
 pub(super) use server::{Admin, Identity, Plugins, Server};
 pub(super) use tls::{Certificates, Tls};
 
-use super::document::Document;
+use super::document::{Document, Node};
 use super::entry::Entry;
 use super::files::Surroundings;
-use super::model::{AccessLog, Http, Overload, State};
+use super::model::{AccessLog, Authorities, Http, Overload, State, Tracing};
 use super::problem::{At, Fault, Place, Problems};
+use super::values;
+use crate::tls::Contents;
 
 /// All files of a configuration, taken together.
 #[derive(Default)]
@@ -52,6 +55,7 @@ pub(super) struct Written {
     pub plugins: Plugins,
     pub state: State,
     pub acme: Acme,
+    pub tracing: Option<Tracing>,
     pub listeners: Vec<Listener>,
     pub plugin: Vec<Plugin>,
     pub routes: Vec<Route>,
@@ -70,8 +74,8 @@ pub(super) struct Head {
 }
 
 /// What only the main file may have: there is one of each.
-const SINGLE: [&str; 10] =
-    ["include", "admin", "access_log", "server", "http", "overload", "identity", "plugins", "state", "acme"];
+const SINGLE: [&str; 11] =
+    ["include", "admin", "access_log", "server", "http", "overload", "identity", "plugins", "state", "acme", "tracing"];
 
 impl Written {
     /// Reads a file's tables. `include` is left to the caller.
@@ -87,6 +91,7 @@ impl Written {
             self.plugins = Plugins::read(&top);
             self.state = state::read(&top, surroundings);
             self.acme = Acme::read(&top);
+            self.tracing = tracing::read(&top, surroundings);
         } else {
             refuse_single(&top);
         }
@@ -97,6 +102,20 @@ impl Written {
         each(&top, "route", |entry| self.routes.push(Route::read(&entry)));
         each(&top, "cluster", |entry| self.clusters.push(Cluster::read(&entry, surroundings)));
     }
+}
+
+/// Of a file of certificates, in bytes.
+const LARGEST_CA: u64 = 1 << 20;
+
+/// The certificates in a file.
+fn authorities(node: Node<'_>, surroundings: &Surroundings<'_>) -> Result<Authorities, Fault> {
+    let path = surroundings.base.join(values::path(node)?);
+    let wrong = |error: &dyn std::fmt::Display| Fault::new(error.to_string(), "name a PEM file of certificates");
+    let read = surroundings.read(&path, LARGEST_CA);
+    let contents = Contents::from([(path.clone(), read.map(String::into_bytes))]);
+    crate::tls::authorities(&contents, &path).map_err(|error| wrong(&error))?;
+    let bytes = crate::tls::content(&contents, &path).map_err(|error| wrong(&error))?;
+    Ok(Authorities::These(String::from_utf8_lossy(bytes).into()))
 }
 
 fn refuse_single(top: &Entry<'_>) {

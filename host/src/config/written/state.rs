@@ -3,20 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::keys;
+use super::{authorities, keys};
 use crate::config::document::Node;
 use crate::config::entry::Entry;
 use crate::config::files::Surroundings;
 use crate::config::model::{Authorities, OnAway, Redis, Secret, State};
 use crate::config::problem::{Fault, quote};
 use crate::config::{redis_url, secrets, values};
-use crate::tls::Contents;
 
 const REDIS: bool = true;
 const MEMORY: bool = false;
-
-/// Of a file of certificates, in bytes.
-const LARGEST_CA: u64 = 1 << 20;
 
 const TIMEOUT: Duration = Duration::from_millis(100);
 const EXAMPLE: &str = "\"redis://127.0.0.1:6379\"";
@@ -70,17 +66,6 @@ pub(super) fn read(top: &Entry<'_>, surroundings: &Surroundings<'_>) -> State {
         timeout: timeout.map_or(TIMEOUT, |timeout| timeout.value),
         on_error: on_error.map(|on_error| on_error.value).unwrap_or_default(),
     }))
-}
-
-/// The certificates in a file.
-fn authorities(node: Node<'_>, surroundings: &Surroundings<'_>) -> Result<Authorities, Fault> {
-    let path = surroundings.base.join(values::path(node)?);
-    let wrong = |error: &dyn std::fmt::Display| Fault::new(error.to_string(), "name a PEM file of certificates");
-    let read = surroundings.read(&path, LARGEST_CA);
-    let contents = Contents::from([(path.clone(), read.map(String::into_bytes))]);
-    crate::tls::authorities(&contents, &path).map_err(|error| wrong(&error))?;
-    let bytes = crate::tls::content(&contents, &path).map_err(|error| wrong(&error))?;
-    Ok(Authorities::These(String::from_utf8_lossy(bytes).into()))
 }
 
 /// What keys begin with: short, and without what would be a nuisance at a terminal.

@@ -14,6 +14,7 @@ use super::redact;
 use super::writer::Lane;
 use super::{combined, field::Field, json};
 use crate::config::model::{AccessFormat, AccessLog, AccessWhen};
+use crate::telemetry::traces::{Finished, TraceContext, Tracer};
 use crate::telemetry::trail::{Reason, Steps};
 use crate::telemetry::witness::{Witness, Witnessed};
 
@@ -23,9 +24,10 @@ const CLIENT_CLOSED: u16 = 499;
 /// The log on one thread.
 pub struct Log {
     config: Arc<AccessLog>,
-    /// None if no lines are written, and there is only a witness.
+    /// None if no lines are written, and there is only a witness or a tracer.
     lane: Option<Lane>,
     witness: Option<Witness>,
+    tracer: Option<Tracer>,
     /// Fields of requests and of answers that lines show, in the order of the entries' values.
     pub(super) request: Vec<HeaderName>,
     pub(super) response: Vec<HeaderName>,
@@ -39,6 +41,7 @@ type Values = SmallVec<[Option<HeaderValue>; 3]>;
 pub struct Entry {
     log: Rc<Log>,
     start: Instant,
+    trace: Option<TraceContext>,
     pub(super) at: SystemTime,
     pub(super) method: Method,
     pub(super) uri: Uri,
@@ -73,11 +76,15 @@ pub struct Outcome {
 }
 
 impl Log {
-    /// A log that writes lines of this form to `lane`, and tells `witness`; none if there is neither.
-    pub fn new(written: Option<(Arc<AccessLog>, Lane)>, witness: Option<Witness>) -> Option<Rc<Self>> {
+    /// A log that writes lines of this form to `lane`, and tells `witness` and `tracer`; none if there is none of them.
+    pub fn new(
+        written: Option<(Arc<AccessLog>, Lane)>,
+        witness: Option<Witness>,
+        tracer: Option<Tracer>,
+    ) -> Option<Rc<Self>> {
         let (config, lane) = match written {
             Some((config, lane)) => (config, Some(lane)),
-            None if witness.is_some() => (Arc::new(AccessLog::default()), None),
+            None if witness.is_some() || tracer.is_some() => (Arc::new(AccessLog::default()), None),
             None => return None,
         };
         let (mut request, mut response, mut steps) = (Vec::new(), Vec::new(), false);
@@ -96,7 +103,7 @@ impl Log {
             AccessFormat::Combined => request = vec![header::REFERER, header::USER_AGENT],
         }
         let line = RefCell::default();
-        Some(Rc::new(Self { config, lane, witness, request, response, steps, line }))
+        Some(Rc::new(Self { config, lane, witness, tracer, request, response, steps, line }))
     }
 
     /// Whether lines tell of plugins or endpoints.
@@ -121,6 +128,7 @@ impl Log {
         Box::new(Entry {
             log: Rc::clone(self),
             start,
+            trace: self.tracer.as_ref().map(|tracer| tracer.begin(request.headers())),
             at: SystemTime::now(),
             method: request.method().clone(),
             uri: request.uri().clone(),
@@ -165,6 +173,35 @@ impl Log {
         });
     }
 
+    /// Last, since it takes what others read.
+    fn trace(&self, entry: &mut Entry) {
+        let (Some(tracer), Some(context)) = (&self.tracer, entry.trace.filter(TraceContext::is_sampled)) else {
+            return;
+        };
+        let reason = entry.reason().map(str::to_owned);
+        let (status, client) = (entry.status(), entry.client());
+        let outcome = entry.outcome.take().unwrap_or_default();
+        tracer.tell(Finished {
+            context,
+            at: entry.at,
+            start: entry.start,
+            duration: entry.duration,
+            method: entry.method.clone(),
+            version: entry.version,
+            scheme: entry.scheme,
+            host: entry.host.as_ref().and_then(|host| host.to_str().ok()).map(str::to_owned),
+            path: entry.uri.path().to_owned(),
+            query: entry.uri.query().map(|query| self.query(query).into_owned()),
+            client,
+            route: outcome.route,
+            request_id: outcome.request_id,
+            status,
+            reason,
+            refused_by: outcome.refused_by,
+            steps: outcome.steps,
+        });
+    }
+
     fn write(&self, entry: &Entry) {
         let Some(lane) = &self.lane else { return };
         if self.config.when == AccessWhen::Errors && entry.status() < 400 && entry.broken.is_none() {
@@ -188,6 +225,16 @@ impl Entry {
     pub fn answered(&mut self, outcome: Outcome, headers: &HeaderMap) {
         self.response = self.log.capture(&self.log.response, headers);
         self.outcome = Some(outcome);
+    }
+
+    /// The trace that it belongs to, if requests are traced.
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.trace
+    }
+
+    /// The same with the spans that were begun since.
+    pub fn traced(&mut self, context: TraceContext) {
+        self.trace = Some(context);
     }
 
     /// More of the answer's body was handed on.
@@ -223,5 +270,6 @@ impl Drop for Entry {
         let log = Rc::clone(&self.log);
         log.write(self);
         log.tell(self);
+        log.trace(self);
     }
 }

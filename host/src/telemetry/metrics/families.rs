@@ -369,6 +369,16 @@ impl Families {
             None,
             Samples::Counter(vec![(Labels::new(), dropped)]),
         );
+        let traced = [
+            ("exported", &metrics.traces.exported),
+            ("failed", &metrics.traces.failed),
+            ("dropped", &metrics.traces.dropped),
+        ];
+        let traced = traced.map(|(result, count)| {
+            (vec![("result".into(), result.to_owned())], Number::Count(count.load(Ordering::Relaxed)))
+        });
+        let help = "Requests whose spans the collector took, refused, or had no time for";
+        self.add("sluice_traces", help, None, Samples::Counter(traced.into()));
         let live = whole(&metrics.snapshots);
         self.add("sluice_snapshots_live", "Snapshots that something still uses", None, gauge(live));
         let version = vec![("version".into(), env!("CARGO_PKG_VERSION").to_owned())];
