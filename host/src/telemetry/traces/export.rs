@@ -1,6 +1,5 @@
 //! The thread that sends spans. While the collector is away, what fits into its queue waits, and the rest is dropped.
 
-use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc as blocking};
 use std::time::Duration;
@@ -157,7 +156,7 @@ fn exporter(settings: &Tracing) -> Result<SpanExporter, String> {
                     settings
                         .headers
                         .iter()
-                        .filter_map(|(name, value)| Some((name.clone(), value.expose().parse().ok()?)))
+                        .filter_map(|(name, value)| Some((name.clone(), value.reveal().parse().ok()?)))
                         .collect(),
                 ));
             if settings.endpoint.starts_with("https") {
@@ -180,7 +179,7 @@ fn exporter(settings: &Tracing) -> Result<SpanExporter, String> {
             };
             let outbound = roots.and_then(|roots| Outbound::new(roots, true)).map_err(|error| words(&error))?;
             let headers =
-                settings.headers.iter().map(|(name, value)| (name.to_string(), value.expose().to_owned())).collect();
+                settings.headers.iter().map(|(name, value)| (name.to_string(), value.reveal().to_owned())).collect();
             SpanExporter::builder()
                 .with_http()
                 .with_http_client(HttpClient(outbound))
