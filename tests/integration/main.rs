@@ -29,6 +29,7 @@ mod requests;
 mod strictness;
 mod tls;
 mod tokens;
+mod traces;
 mod upgrade;
 mod upstreams;
 mod websocket;

@@ -35,11 +35,15 @@ const DOUBLE: &[&str] = &[
     "getrandom",
     "hashbrown",
     "io-lifetimes",
+    "r-efi",
+    "rand",
+    "rand_core",
     "syn",
     "synstructure",
     "untrusted",
     "wasm-encoder",
     "wasmparser",
+    "wit-bindgen",
 ];
 
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";

@@ -15,6 +15,7 @@ mod routes;
 mod schema;
 mod state;
 mod syntax;
+mod tracing;
 
 use super::*;
 

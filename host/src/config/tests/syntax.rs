@@ -48,7 +48,7 @@ fn unknown_keys_name_the_nearest() {
         "[servr]\n[server]\nthread = 1\ncolour = 2\n",
         &[
             "sluice.toml:8: unknown key \"servr\"; did you mean \"server\"? (valid keys: include, admin, access_log, server, http, overload, \
-             identity, plugins, state, acme, listener, plugin, route, cluster)",
+             identity, plugins, state, acme, tracing, listener, plugin, route, cluster)",
             &format!(
                 "sluice.toml:10: server: unknown key \"thread\"; did you mean \"threads\"? (valid keys: {})",
                 valid(&keys::SERVER)
@@ -64,7 +64,7 @@ fn a_misspelt_key_isnt_missing_too() {
         "[[clustr]]\nname = \"b\"\n[[route]]\nname = \"r\"\nclustr = \"b\"\n[[route]]\nname = \"s\"\ncluster = \"b\"\nmatch = {path = \"/s\"}",
         &[
             "sluice.toml:8: unknown key \"clustr\"; did you mean \"cluster\"? (valid keys: include, admin, access_log, server, http, overload, \
-             identity, plugins, state, acme, listener, plugin, route, cluster)",
+             identity, plugins, state, acme, tracing, listener, plugin, route, cluster)",
             "sluice.toml:12: route \"r\": unknown key \"clustr\"; did you mean \"cluster\"? (valid keys: name, listeners, \
              match, plugins, cluster, clusters, redirect, respond, anonymous, fall_through)",
         ],
@@ -108,8 +108,8 @@ fn a_byte_order_mark_is_no_error() {
 #[test]
 fn what_comes_later_is_refused_by_name() {
     assert_problems(
-        "[tracing]\nurl = \"x\"",
-        &["sluice.toml:8: \"tracing\" is not supported in this version; remove it"],
+        "[acme]\nexternal_account = { id = \"x\" }",
+        &["sluice.toml:9: acme: \"external_account\" is not supported in this version; remove it"],
     );
 }
 
