@@ -13,12 +13,10 @@ fn what_is_not_written_has_defaults() {
 
 #[test]
 fn shares_are_numbers_between_none_and_all() {
-    let sample = |value: &str| {
-        let config = read(&format!("{BASICS}[tracing]\nendpoint = \"https://c.example.com\"\nsample = {value}"));
-        config.map(|config| config.tracing.unwrap().sample.0)
-    };
+    let sample =
+        |value: &str| read(&format!("{BASICS}[tracing]\nendpoint = \"https://c.example.com\"\nsample = {value}"));
     for (written, meant) in [("0", 0), ("1", 1_000_000), ("1.0", 1_000_000), ("0.01", 10_000), ("1e-6", 1)] {
-        assert_eq!(sample(written).unwrap(), meant, "{written}");
+        assert_eq!(sample(written).unwrap().tracing.unwrap().sample.0, meant, "{written}");
     }
     for written in ["-0.1", "1.1", "2", "nan", "inf", "\"0.5\""] {
         assert_refused(
