@@ -36,11 +36,13 @@ fn misfits(schema: &Value, value: &Value, place: &str, found: &mut Vec<String>) 
         let own = match value {
             Value::String(_) => "string",
             Value::Bool(_) => "boolean",
+            Value::Number(number) if number.is_f64() => "number",
             Value::Number(_) => "integer",
             Value::Array(_) => "array",
             _ => "object",
         };
-        if !kinds.iter().any(|kind| *kind == own) {
+        // An integer is a number too.
+        if !kinds.iter().any(|kind| *kind == own || (*kind == "number" && own == "integer")) {
             found.push(format!("{place} is of type {own}"));
             return;
         }
