@@ -21,7 +21,7 @@ fn shares_are_numbers_between_none_and_all() {
     for written in ["-0.1", "1.1", "2", "nan", "inf", "\"0.5\""] {
         assert_refused(
             sample(written),
-            &["sluice.toml:10: tracing: sample: expected a share between 0 and 1; \
+            &["sluice.toml:10: tracing.sample: expected a share between 0 and 1; \
                write sample = 0.01 for one request of 100"],
         );
     }
