@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
-use sluice::config::model::IdentityFields;
+use sluice::config::model::{IdentityFields, Underscores};
 use sluice::fields::{Peer, remove_client_fields, remove_hop_by_hop, set_forwarding};
 
 /// The first byte is the last one of the peer's address, each line behind it a field.
@@ -29,7 +29,7 @@ pub fn forwarding(data: &[u8]) {
     if remove_hop_by_hop(&mut headers).is_err() {
         return;
     }
-    remove_client_fields(&mut headers, &IdentityFields::default(), peer.is_trusted());
+    remove_client_fields(&mut headers, &IdentityFields::default(), Underscores::default(), peer.is_trusted());
     set_forwarding(&mut headers, &peer, "https");
     let all = |name: &str| headers.get_all(name).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b", "[..]);
     let (chain, address) = (all("x-forwarded-for"), peer.address().to_string());
