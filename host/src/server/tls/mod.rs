@@ -65,6 +65,8 @@ impl Tls {
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(Resolver::new(certificates, challenges.clone())));
         if wanted.is_http {
+            // The first cipher that both have, in our order.
+            config.ignore_client_order = true;
             config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         }
         config.alpn_protocols.extend(challenges.map(|_| ACME_TLS.to_vec()));
