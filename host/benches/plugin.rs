@@ -109,6 +109,7 @@ fn exchange() -> Box<Exchange> {
         states: Vec::new(),
         calls: Vec::new(),
         websocket: false,
+        grpc: false,
         deadline: None,
         trail: Default::default(),
     })

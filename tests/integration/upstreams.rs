@@ -22,7 +22,7 @@ use crate::harness::client::{Client2, whole};
 use crate::harness::frames::frames;
 use crate::harness::site::{Files, Site, cluster};
 use crate::harness::soon;
-use crate::harness::upstream::{Upstream, answer};
+use crate::harness::upstream::{Upstream, answer, read_head};
 
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -222,4 +222,38 @@ async fn calls_of_grpc_pass_from_end_to_end() {
     let end = soon(chat.frame()).await.unwrap().unwrap().into_trailers().unwrap();
     assert_eq!(told(&end, ["grpc-status", "x-pieces", "x-sum"]), ["0", "3", "3"]);
     assert_eq!(upstream.connections(), 1, "both over one connection");
+}
+
+#[tokio::test]
+async fn calls_of_grpc_are_told_of_errors_in_their_way_and_end_in_time() {
+    // It says nothing, ever.
+    let silent = Upstream::raw(async |_, mut stream| {
+        read_head(&mut stream).await;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let text = format!(
+        "[[plugin]]\nname = \"keys\"\ncomponent = \"api-key.wasm\"\nconfig = {{ keys = {{ \"k\" = \"alice\" }} }}\n\
+         [[route]]\nname = \"guarded\"\nmatch = {{ path = \"/shop.Orders/Guarded\" }}\nplugins = [\"keys\"]\ncluster = \"gone\"\n\
+         [[route]]\nname = \"gone\"\nmatch = {{ path = \"/shop.Orders/Gone\" }}\ncluster = \"gone\"\n\
+         [[route]]\nname = \"slow\"\nmatch = {{ path = \"/shop.Orders/Slow\" }}\ncluster = \"slow\"\n{}{}",
+        cluster("gone", &[Upstream::nobody().await]),
+        cluster("slow", &[silent.address]),
+    );
+    let site = Files::with_plugins(&["api-key"]).start(&text).await;
+    let mut client = Client2::connect(site.address()).await;
+    let mut status = async |request: http::request::Builder| {
+        let (parts, body, _) = whole(client.send(request.body(Full::new(Bytes::new())).unwrap()).await).await;
+        assert_eq!((parts.status.as_u16(), body.len()), (200, 0));
+        let [kind, status, message] = told(&parts.headers, ["content-type", "grpc-status", "grpc-message"]);
+        assert_eq!(kind, "application/grpc");
+        assert!(!message.is_empty());
+        status.to_owned()
+    };
+    assert_eq!(status(call("Guarded")).await, "16", "unauthenticated, as the plugin says");
+    assert_eq!(status(call("Nowhere")).await, "12", "unimplemented");
+    assert_eq!(status(call("Gone")).await, "14", "unavailable");
+    assert_eq!(status(call("Slow").header("grpc-timeout", "20m")).await, "4", "the deadline is exceeded");
+    // Others are told as ever.
+    site.get("/shop.Orders/Nowhere").await.assert_problem(404);
 }

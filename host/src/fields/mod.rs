@@ -8,6 +8,7 @@
 //! either: [`remove_forbidden_trailers`].
 
 mod forward;
+mod grpc;
 mod hop;
 mod host;
 mod list;
@@ -18,6 +19,7 @@ mod tests;
 mod websocket;
 
 pub use forward::{Peer, set_forwarding};
+pub use grpc::{grpc_timeout, is_grpc, tell_grpc};
 pub use hop::{ConnectionError, is_hop_by_hop, remove_hop_by_hop};
 pub use host::valid_host;
 pub use owned::{is_gateway_owned, remove_client_fields, remove_forbidden_trailers};

@@ -106,6 +106,7 @@ mod tests {
             calls: Vec::new(),
             deadline: None,
             websocket: false,
+            grpc: false,
             trail: Default::default(),
         }
     }

@@ -44,6 +44,8 @@ pub struct Exchange {
     pub calls: Vec<(Arc<str>, u32)>,
     /// The client asks for a WebSocket.
     pub websocket: bool,
+    /// It is a call of gRPC, which wants errors told in its way.
+    pub grpc: bool,
     /// When the whole exchange has to be over, if there is such a moment.
     pub deadline: Option<Instant>,
     /// What happened to it so far, for logs.
@@ -76,6 +78,7 @@ impl Exchange {
             states: self.states.iter().filter(|(name, _)| own(name)).cloned().collect(),
             calls: self.calls.iter().filter(|(name, _)| own(name)).cloned().collect(),
             websocket: self.websocket,
+            grpc: self.grpc,
             deadline: self.deadline,
             trail: Trail::default(),
         })

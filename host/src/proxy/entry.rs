@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -15,7 +16,9 @@ use super::{authority, problem};
 use crate::body::Body;
 use crate::config::model::EncodedSlashes;
 use crate::error::Error;
-use crate::fields::{asks_for_websocket, remove_client_fields, remove_hop_by_hop, set_forwarding};
+use crate::fields::{
+    asks_for_websocket, grpc_timeout, is_grpc, remove_client_fields, remove_hop_by_hop, set_forwarding,
+};
 use crate::plugin::exchange::{Exchange, RequestHead};
 use crate::route::{Outcome, RouteRequest, check_query, normalize_with};
 use crate::server::Refusal;
@@ -41,6 +44,8 @@ pub(super) struct Refused {
     /// Without the query.
     pub path: String,
     pub reason: String,
+    /// A call of gRPC, which wants it told in its way.
+    pub grpc: bool,
     pub answer: Response<Body>,
 }
 
@@ -58,12 +63,20 @@ pub(super) fn admit(
     let peer = session.peer(snapshot);
     let (id, request_id) = ids.name(&parts.headers, peer.is_trusted());
     let is_http1 = parts.version < Version::HTTP_2;
+    let grpc = is_grpc(&parts.headers);
     let refuse = |method: Method, path: &str, error: &Error| {
         let mut answer = problem::respond(error, &id, &method, &request_id);
         if is_http1 && matches!(error, Error::BadRequest(_) | Error::RequestTooLarge) {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        Box::new(Refused { id: Arc::clone(&id), method, path: path.to_owned(), reason: error.to_string(), answer })
+        Box::new(Refused {
+            id: Arc::clone(&id),
+            method,
+            path: path.to_owned(),
+            reason: error.to_string(),
+            grpc,
+            answer,
+        })
     };
 
     // What this gateway takes for a body, others on the way may have taken for a request (RFC 9110, section 9.3.1).
@@ -96,6 +109,8 @@ pub(super) fn admit(
         Ok(found) => found,
         Err(error) => return Err(refuse(request.method.clone(), request.target.path(), &error)),
     };
+    let deadline = if grpc { grpc_timeout(&request.headers) } else { None };
+    let deadline = deadline.and_then(|limit| Instant::now().checked_add(limit));
     let exchange = Box::new(Exchange {
         id: Arc::clone(&id),
         route: Arc::clone(&route.name),
@@ -111,7 +126,8 @@ pub(super) fn admit(
         states: Vec::new(),
         calls: Vec::new(),
         websocket,
-        deadline: None,
+        grpc,
+        deadline,
         trail: Trail::default(),
     });
     Ok(Admitted { exchange, route: Rc::clone(route), body, request_id, closes })
@@ -134,7 +150,7 @@ pub(super) fn refuse(ids: &Ids, refusal: Refusal) -> Refused {
     let mut answer = problem::respond(&error, &id, &method, &request_id);
     // Whatever comes after such a head, nobody knows where it begins.
     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    Refused { id, method, path, reason: error.to_string(), answer }
+    Refused { id, method, path, reason: error.to_string(), grpc: false, answer }
 }
 
 /// Remove what belongs to the connection and what the client has no right to say.

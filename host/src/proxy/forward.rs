@@ -28,9 +28,15 @@ pub(super) async fn forward(
     let (body, is_too_long) = limited(body, snapshot.http.max_body);
     let request = outgoing(snapshot, route, cluster, exchange, body)?;
     let identity = exchange.identity.as_ref().map(view);
-    let caller = Caller { client: Some(exchange.client), ends: exchange.ends, identity, trail: Some(&exchange.trail) };
+    let caller = Caller {
+        client: Some(exchange.client),
+        ends: exchange.ends,
+        identity,
+        deadline: exchange.deadline,
+        trail: Some(&exchange.trail),
+    };
     let answer = cluster.send(request, caller).await.map_err(|error| match error {
-        Error::RequestBody if is_too_long.get() => Error::RequestTooLarge,
+        Error::RequestBody if is_too_long.is_some_and(|passed| passed.get()) => Error::RequestTooLarge,
         error => error,
     })?;
     let version = answer.version();

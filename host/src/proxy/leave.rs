@@ -5,11 +5,11 @@ use std::rc::Rc;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
 use super::id::X_REQUEST_ID;
-use super::trailers;
+use super::{problem, trailers};
 use crate::body::Body;
 use crate::config::model::IdentityFields;
 use crate::fields::set_websocket;
-use crate::plugin::exchange::{Exchange, ResponseHead};
+use crate::plugin::exchange::{Exchange, Origin, ResponseHead};
 
 /// The answer of an exchange.
 pub(super) fn leave(
@@ -18,7 +18,7 @@ pub(super) fn leave(
     request_id: HeaderValue,
     identity: &Rc<IdentityFields>,
 ) -> Response<Body> {
-    let Some(ResponseHead { status, headers, .. }) = exchange.response else {
+    let Some(ResponseHead { status, headers, origin }) = exchange.response else {
         // The pipeline always sets one.
         let mut answer = Response::new(Body::Empty);
         *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -33,6 +33,9 @@ pub(super) fn leave(
         // A plugin has made another answer of it.
         (Body::Switched(_), _) => *answer.body_mut() = Body::Empty,
         _ => {}
+    }
+    if exchange.grpc && origin != Origin::Upstream {
+        problem::tell_caller(&mut answer);
     }
     without_body_for_head(&exchange.request.method, answer)
 }

@@ -64,7 +64,12 @@ impl Proxy {
                 Ok(admitted) => admitted,
                 Err(refused) => {
                     snapshot.unmatched.record(refused.answer.status(), start.elapsed());
-                    return observe::refused(&snapshot, line, *refused);
+                    let grpc = refused.grpc;
+                    let mut answer = observe::refused(&snapshot, line, *refused);
+                    if grpc {
+                        problem::tell_caller(&mut answer);
+                    }
+                    return answer;
                 }
             };
 
@@ -80,11 +85,13 @@ impl Proxy {
 
         let mut exchange = route.chain.response(&mut run, exchange, &mut body, &problem::render).await;
         let outcome = observe::finish(&snapshot, &mut line, &mut exchange);
+        // Before it is told in another way.
+        let told = exchange.response.as_ref().map(|response| response.status);
         let mut answer = leave(*exchange, body, request_id, &snapshot.identity);
         if closes {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        route.metrics.record(answer.status(), start.elapsed());
+        route.metrics.record(told.unwrap_or(answer.status()), start.elapsed());
         match outcome {
             Some(outcome) => observe::end(line, outcome, answer),
             None => answer,

@@ -47,7 +47,7 @@ pub(super) fn prepare(snapshot: &ThreadSnapshot, line: &Line, exchange: &mut Exc
 
 /// Tell of a request that found no route.
 pub(super) fn refused(snapshot: &ThreadSnapshot, line: Line, refused: Refused) -> Response<Body> {
-    let Refused { id, method, path, reason, answer } = refused;
+    let Refused { id, method, path, reason, answer, .. } = refused;
     let status = answer.status();
     let reason = Reason::from(reason);
     snapshot.refusals.add(Refusal {

@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use super::id::X_REQUEST_ID;
 use crate::body::Body;
 use crate::error::Error;
+use crate::fields::{is_grpc, tell_grpc};
 use crate::plugin::exchange::{Exchange, LocalResponse};
 
 /// The status and what is said of it.
@@ -81,6 +82,20 @@ pub(super) fn respond(error: &Error, id: &str, method: &Method, request_id: &Hea
     answer.headers_mut().extend(headers.into_iter().map(|(name, value)| (Some(name), value)));
     answer.headers_mut().insert(X_REQUEST_ID, request_id.clone());
     super::leave::without_body_for_head(method, answer)
+}
+
+/// Make an answer of the gateway or of a plugin one that a call of gRPC understands, unless it is one already.
+pub(super) fn tell_caller(answer: &mut Response<Body>) {
+    if answer.status().is_success() || is_grpc(answer.headers()) {
+        return;
+    }
+    let said = match answer.body() {
+        Body::Full(bytes) => serde_json::from_slice::<serde_json::Value>(bytes).ok(),
+        _ => None,
+    };
+    let said = said.as_ref().and_then(|problem| problem.get("detail")?.as_str());
+    let detail = said.or_else(|| answer.status().canonical_reason()).unwrap_or_default().to_owned();
+    tell_grpc(answer, &detail);
 }
 
 fn local(error: &Error, id: &str) -> LocalResponse {

@@ -34,7 +34,7 @@ impl ThreadCluster {
     /// What [`Error`] says of upstreams and of request bodies.
     pub async fn send(&self, request: Request<Body>, caller: Caller<'_>) -> Result<Response<Body>, Error> {
         let whole = self.cluster().timeouts().request;
-        if whole.is_none() && self.cluster().limits().requests.is_none() {
+        if whole.is_none() && caller.deadline.is_none() && self.cluster().limits().requests.is_none() {
             return self.attempts(request, caller).await;
         }
         // Apart, so that others don't pay for it.
@@ -51,7 +51,8 @@ impl ThreadCluster {
             Ok((self.attempts(request, caller).await?, room))
         };
         let whole = self.cluster().timeouts().request;
-        let deadline = whole.map(|whole| tokio::time::Instant::now() + whole);
+        let allowed = whole.map(|whole| tokio::time::Instant::now() + whole);
+        let deadline = allowed.into_iter().chain(caller.deadline.map(Into::into)).min();
         let (answer, room) = match deadline {
             Some(deadline) => tokio::time::timeout_at(deadline, sending).await.unwrap_or(Err(Error::Deadline))?,
             None => sending.await?,

@@ -42,6 +42,8 @@ pub struct Caller<'a> {
     /// Of the client's connection, for endpoints that are told by the PROXY protocol.
     pub ends: Option<Ends>,
     pub identity: Option<IdentityView<'a>>,
+    /// When it has to be over, whatever the cluster allows.
+    pub deadline: Option<Instant>,
     /// Where tries are noted.
     pub trail: Option<&'a Trail>,
 }

@@ -126,6 +126,7 @@ impl Prepared {
             states: Vec::new(),
             calls: Vec::new(),
             websocket: false,
+            grpc: false,
             deadline: None,
             trail: Default::default(),
         })

@@ -270,6 +270,7 @@ pub fn exchange(method: Method, fields: &[(&str, &str)]) -> Exchange {
         states: Vec::new(),
         calls: Vec::new(),
         websocket: false,
+        grpc: false,
         deadline: None,
         trail: Default::default(),
     }
