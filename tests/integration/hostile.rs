@@ -123,7 +123,7 @@ impl Town {
 }
 
 /// Asks and asks, and wants nothing but good answers.
-async fn neighbour(address: SocketAddr, stop: Arc<AtomicBool>, served: Arc<AtomicUsize>) {
+pub async fn neighbour(address: SocketAddr, stop: Arc<AtomicBool>, served: Arc<AtomicUsize>) {
     let mut client = Client::connect(address).await;
     while !stop.load(Ordering::SeqCst) {
         let answer = client.ask("GET", "/good/day", &[], b"").await;

@@ -3,6 +3,7 @@
 mod acme;
 mod admin;
 mod authoring;
+mod bombs;
 mod check;
 mod dashboard;
 mod destinations;
