@@ -3,6 +3,7 @@
 mod acme;
 mod admin;
 mod authoring;
+mod balancing;
 mod bombs;
 mod check;
 mod dashboard;
