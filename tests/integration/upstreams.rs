@@ -122,6 +122,8 @@ async fn what_the_gateway_shows_to_upstreams_changes_with_its_files() {
     })
     .await;
     assert_eq!(site.get("/").await.text(), "secret");
+    let metrics = site.admin("GET", "/metrics").await.text();
+    assert!(metrics.contains("sluice_certificate_expiry_seconds{cluster=\"up\","), "{metrics}");
 
     site.files.write("gateway.pem", "no certificate");
     site.status(|status| status.certificates.iter().any(|known| known.reason.is_some())).await;
