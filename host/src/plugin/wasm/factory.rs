@@ -24,6 +24,10 @@ use crate::plugin::http_client::HttpClient;
 use crate::plugin::role::{Hooks, Plugin, PluginFactory};
 use crate::telemetry::metrics::PluginMetrics;
 
+/// How long a version has to be there before an image is made for it: that takes longer than many versions last while
+/// somebody tries things out.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// Instances that take longer than this to start are started on threads of their own, before a request needs one where
 /// that can be: Python's take 1.5-1.9 ms, QuickJS's 0.2-0.4.
 const DEAR: Duration = Duration::from_micros(150);
@@ -102,7 +106,7 @@ impl Factory {
             spare: Mutex::new(spare),
         });
         if let Some(compiler) = images.filter(|_| pays) {
-            Blueprint::make_image(&blueprint, compiler.clone());
+            Blueprint::make_image(&blueprint, compiler);
         }
         Ok(Self(blueprint))
     }
@@ -139,15 +143,15 @@ impl Blueprint {
     }
 
     /// Make the image on a thread of its own. Until it is there, instances are configured one by one.
-    fn make_image(self: &Arc<Self>, compiler: Arc<Compiler>) {
-        let this = Arc::downgrade(self);
+    fn make_image(self: &Arc<Self>, compiler: &Arc<Compiler>) {
+        let (this, compiler) = (Arc::downgrade(self), Arc::downgrade(compiler));
         let make = move || {
+            // What is replaced or gone by then isn't held for it, nor the engine's addresses.
+            std::thread::sleep(SETTLED);
+            let (Some(this), Some(compiler)) = (this.upgrade(), compiler.upgrade()) else { return };
             let _alone = compiler.image_alone();
-            // Replaced by another version already?
-            if let Some(this) = this.upgrade() {
-                let image = this.image_of(&compiler);
-                drop(this.image.set(image));
-            }
+            let image = this.image_of(&compiler);
+            drop(this.image.set(image));
         };
         if let Err(error) = std::thread::Builder::new().name("sluice-image".into()).spawn(make) {
             tracing::warn!(plugin = &*self.lent.name, %error, "no thread to make an image of a plugin on");
