@@ -4,9 +4,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use sluice::snapshot::status::CertificateStatus;
 use tokio::net::TcpStream;
 
@@ -17,45 +16,6 @@ use crate::harness::soon;
 const RESPOND: &str =
     "[[route]]\nname = \"all\"\nlisteners = [\"public\", \"secure\"]\nrespond = { status = 200, body = \"well\" }\n";
 
-/// Trusts whatever it is shown: the authority's root is new each time.
-#[derive(Debug)]
-struct Trusting;
-
-impl ServerCertVerifier for Trusting {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
-    }
-}
-
 /// Wait for the first certificate.
 async fn obtained(site: &Site) {
     let settled = |owner: &CertificateStatus| !owner.shown.is_empty() || owner.reason.is_some();
@@ -64,11 +24,11 @@ async fn obtained(site: &Site) {
     assert!(owners.iter().all(|owner| owner.reason.is_none()), "{owners:?}");
 }
 
-/// The certificates that a client is shown.
-async fn shown(site: &Site, name: &str) -> std::io::Result<Vec<CertificateDer<'static>>> {
+/// The certificates that a client is shown who trusts these authorities.
+async fn shown(site: &Site, name: &str, roots: RootCertStore) -> std::io::Result<Vec<CertificateDer<'static>>> {
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
     let config = builder.with_safe_default_protocol_versions().unwrap();
-    let config = config.dangerous().with_custom_certificate_verifier(Arc::new(Trusting)).with_no_client_auth();
+    let config = config.with_root_certificates(roots).with_no_client_auth();
     let stream = TcpStream::connect(site.gateway.address("secure").unwrap()).await?;
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let stream = soon(tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream)).await?;
@@ -109,7 +69,8 @@ async fn obtains(test: &str, challenge: &str) {
     obtained(&site).await;
     let names = site.gateway.status().borrow().certificates[0].shown[0].names.clone();
     assert!(names.contains(&"www.example.test".to_owned()) && names.contains(&"api.example.test".to_owned()));
-    let chain = shown(&site, "api.example.test").await.unwrap();
+    let roots = pebble.roots().await;
+    let chain = shown(&site, "api.example.test", roots.clone()).await.unwrap();
     assert!(chain.len() > 1, "the authority's own certificates come with it");
     let files = kept(&site.files.path("acme"));
     assert_eq!(files.len(), 2, "{files:?}");
@@ -130,7 +91,7 @@ async fn obtains(test: &str, challenge: &str) {
     let text = std::fs::read_to_string(files.path("sluice.toml")).unwrap();
     let again = sluice::gateway::Gateway::start(sluice::gateway::Options::new(files.write("sluice.toml", &text)));
     let site = Site { files, gateway: soon(again).await.unwrap() };
-    assert_eq!(shown(&site, "www.example.test").await.unwrap(), chain);
+    assert_eq!(shown(&site, "www.example.test", roots).await.unwrap(), chain);
 }
 
 #[tokio::test]
@@ -189,5 +150,5 @@ async fn an_authority_that_is_away_holds_nothing_else_up_and_is_named() {
     let listeners = site.admin("GET", "/api/v1/status").await.json()["listeners"].clone();
     let reason = listeners[1]["tls"]["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains(&format!("localhost:{away} can't be reached")), "{reason}");
-    assert!(shown(&site, "www.example.test").await.is_err());
+    assert!(shown(&site, "www.example.test", RootCertStore::empty()).await.is_err());
 }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::harness::client::{Client, request};
-use crate::harness::site::{Files, cluster, route};
+use crate::harness::site::{Files, Site, cluster, route};
 use crate::harness::upstream::{Upstream, answer, read_head, write};
 use crate::harness::{soon, until};
 
@@ -94,9 +94,7 @@ async fn a_plugin_picks_for_byte_streams() {
         assert_ne!(pair[0].1, pair[1].1, "round {round}");
         open.extend(pair);
     }
-    let calls = "sluice_plugin_calls_total{plugin=\"least-pending\",hook=\"balance\"";
-    let metrics = site.admin("GET", "/metrics").await.text();
-    assert!(metrics.lines().any(|line| line.starts_with(calls)), "{metrics}");
+    assert_eq!(picks(&site).await, 8.0);
     for (mut stream, _) in open {
         let _ = stream.shutdown().await;
     }
@@ -112,11 +110,25 @@ async fn a_plugin_picks_anew_for_a_retry() {
         "balance = { plugin = \"least-pending\" }\nretries = { attempts = 1, on = [503], budget = 100 }\n",
     ];
     let site = Files::with_plugins(&["least-pending"]).start(&text.concat()).await;
-    for _ in 0..20 {
+    let asked = 20;
+    for _ in 0..asked {
         let answer = site.get("/").await;
         assert_eq!((answer.status, &*answer.text()), (200, "well"));
     }
-    assert!(busy.connections() > 0, "it is picked first now and then");
+    // Each pick is the plugin's: one for a request, another for each that the busy endpoint didn't answer.
+    let retried = site.metric("sluice_cluster_retries_total{cluster=\"up\",outcome=\"made\"}").await;
+    assert!(retried > 0.0, "the busy endpoint is picked first now and then");
+    assert_eq!(picks(&site).await, f64::from(asked) + retried);
+}
+
+/// Picks that the plugin `least-pending` made. None were left to the gateway.
+async fn picks(site: &Site) -> f64 {
+    assert_eq!(site.metric("sluice_balance_fallbacks_total{cluster=\"up\"}").await, 0.0);
+    let text = site.admin("GET", "/metrics").await.text();
+    let of_plugin = |line: &&str| {
+        line.starts_with("sluice_plugin_calls_total{plugin=\"least-pending\"") && line.contains("hook=\"balance\"")
+    };
+    text.lines().filter(of_plugin).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
 #[tokio::test]

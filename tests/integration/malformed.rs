@@ -1,13 +1,8 @@
 //! A table of requests in bytes that somebody means to be misread, judged by the status, by whether the connection
 //! ends, and by what the upstream heard of them.
 
-use std::sync::{Arc, Mutex};
-
-use http_body_util::BodyExt as _;
-
 use crate::harness::client::Client;
-use crate::harness::site::{Files, Site, cluster, route};
-use crate::harness::upstream::{self, Upstream};
+use crate::harness::site::noted;
 
 /// What follows each request on its connection.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -69,27 +64,6 @@ fn repeated(bytes: &[u8]) -> Vec<u8> {
     [&bytes[..start], &bytes[start + 1..star - 1].repeat(times), &repeated(&bytes[end + 1..])].concat()
 }
 
-type Seen = Arc<Mutex<Vec<String>>>;
-
-/// A gateway before an upstream that notes each request whose body came whole.
-async fn site() -> (Site, Seen) {
-    let seen = Seen::default();
-    let noted = seen.clone();
-    let upstream = Upstream::serving(move |request| {
-        let noted = noted.clone();
-        async move {
-            let (parts, body) = request.into_parts();
-            if body.collect().await.is_ok() {
-                noted.lock().unwrap().push(parts.uri.to_string());
-            }
-            upstream::answer(200, "ok")
-        }
-    })
-    .await;
-    let text = [route("up", "/*", &[]), cluster("up", &[upstream.address])].concat();
-    (Files::new().start(&text).await, seen)
-}
-
 /// The statuses of all answers up to the connection's end, or to that of `/smuggled`.
 async fn statuses(client: &mut Client, case: &Case) -> Vec<u16> {
     if case.goes_on {
@@ -101,7 +75,7 @@ async fn statuses(client: &mut Client, case: &Case) -> Vec<u16> {
 
 #[tokio::test]
 async fn each_request_of_the_table_meets_its_fate() {
-    let (site, seen) = site().await;
+    let (site, seen) = noted().await;
     let cases = cases();
     assert!(cases.len() > 200);
     let mut wrong = Vec::new();

@@ -1,34 +1,8 @@
 //! Requests that two servers might read in two ways: refused in bytes, and nothing of them reaches an upstream.
 
-use std::sync::{Arc, Mutex};
-
-use http_body_util::BodyExt as _;
 use serde_json::Value;
 
-use crate::harness::site::{Files, Site, cluster, route};
-use crate::harness::upstream::{self, Upstream};
-
-/// Targets of requests that came through, once their bodies were read.
-type Seen = Arc<Mutex<Vec<String>>>;
-
-async fn site() -> (Site, Seen) {
-    let seen = Seen::default();
-    let noted = seen.clone();
-    let upstream = Upstream::serving(move |request| {
-        let noted = noted.clone();
-        async move {
-            let (parts, body) = request.into_parts();
-            // A body that breaks off doesn't count.
-            if body.collect().await.is_ok() {
-                noted.lock().unwrap().push(parts.uri.to_string());
-            }
-            upstream::answer(200, "ok")
-        }
-    })
-    .await;
-    let text = [route("up", "/*", &[]), cluster("up", &[upstream.address])].concat();
-    (Files::new().start(&text).await, seen)
-}
+use crate::harness::site::noted;
 
 const BAD: &[(&str, u16)] = &[
     // Lines and names.
@@ -87,7 +61,7 @@ const BAD: &[(&str, u16)] = &[
 
 #[tokio::test]
 async fn malformed_heads_are_refused_and_the_connection_closed() {
-    let (site, seen) = site().await;
+    let (site, seen) = noted().await;
     let mut wrong = Vec::new();
     for (bad, status) in BAD {
         let mut client = site.client().await;
@@ -113,7 +87,7 @@ async fn malformed_heads_are_refused_and_the_connection_closed() {
 
 #[tokio::test]
 async fn large_heads_have_statuses_of_their_own() {
-    let (site, seen) = site().await;
+    let (site, seen) = noted().await;
     for (bad, status) in [
         (format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(9000)), 414),
         (format!("GET /{}", "a".repeat(9000)), 414),
@@ -140,7 +114,7 @@ async fn large_heads_have_statuses_of_their_own() {
 
 #[tokio::test]
 async fn requests_before_a_bad_one_are_served_and_those_after_it_are_not() {
-    let (site, seen) = site().await;
+    let (site, seen) = noted().await;
     let mut client = site.client().await;
     client
         .send(
@@ -164,7 +138,7 @@ async fn requests_before_a_bad_one_are_served_and_those_after_it_are_not() {
 
 #[tokio::test]
 async fn heads_that_come_byte_by_byte_are_read_the_same_way() {
-    let (site, seen) = site().await;
+    let (site, seen) = noted().await;
     for (request, status) in [
         ("GET /slow HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n", 200),
         ("POST /slow HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n", 200),
@@ -182,7 +156,7 @@ async fn heads_that_come_byte_by_byte_are_read_the_same_way() {
 
 #[tokio::test]
 async fn malformed_chunks_are_the_clients_fault() {
-    let (site, seen) = site().await;
+    let (site, seen) = noted().await;
     for bad in [
         "x\r\n",
         "5\r\nhelloworld\r\n",
@@ -210,7 +184,7 @@ async fn malformed_chunks_are_the_clients_fault() {
 
 #[tokio::test]
 async fn a_client_that_sends_on_still_gets_its_answer() {
-    let (site, _) = site().await;
+    let (site, _) = noted().await;
     let mut client = site.client().await;
     client.send("POST / HTTP/1.1\r\nHost : a\r\n\r\n").await;
     for _ in 0..16 {

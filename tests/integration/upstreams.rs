@@ -256,6 +256,8 @@ async fn calls_of_grpc_are_told_of_errors_in_their_way_and_end_in_time() {
     assert_eq!(status(call("Nowhere")).await, "12", "unimplemented");
     assert_eq!(status(call("Gone")).await, "14", "unavailable");
     assert_eq!(status(call("Slow").header("grpc-timeout", "20m")).await, "4", "the deadline is exceeded");
+    let many = (0..101).fold(call("Nowhere"), |call, number| call.header(format!("x-{number}"), "1"));
+    assert_eq!(status(many).await, "8", "resource exhausted, before any route is looked for");
     // Others are told as ever.
     site.get("/shop.Orders/Nowhere").await.assert_problem(404);
 }

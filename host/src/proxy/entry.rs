@@ -145,12 +145,12 @@ pub(super) fn has_unexpected_body(method: &Method, body: &Body) -> bool {
 
 /// Answer a request whose head isn't accepted.
 pub(super) fn refuse(ids: &Ids, refusal: Refusal) -> Refused {
-    let Refusal { error, method, path } = refusal;
+    let Refusal { error, method, path, grpc } = refusal;
     let (id, request_id) = ids.name(&HeaderMap::new(), false);
     let mut answer = problem::respond(&error, &id, &method, &request_id);
     // Whatever comes after such a head, nobody knows where it begins.
     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    Refused { id, method, path, reason: error.to_string(), grpc: false, answer }
+    Refused { id, method, path, reason: error.to_string(), grpc, answer }
 }
 
 /// Remove what belongs to the connection and what the client has no right to say.

@@ -64,12 +64,7 @@ impl Proxy {
                 Ok(admitted) => admitted,
                 Err(refused) => {
                     snapshot.unmatched.record(refused.answer.status(), start.elapsed());
-                    let grpc = refused.grpc;
-                    let mut answer = observe::refused(&snapshot, line, *refused);
-                    if grpc {
-                        problem::tell_caller(&mut answer);
-                    }
-                    return answer;
+                    return refused_as_wanted(&snapshot, line, *refused);
                 }
             };
 
@@ -99,6 +94,16 @@ impl Proxy {
     }
 }
 
+/// Tell of a request that found no route, and make its answer what its client understands.
+fn refused_as_wanted(snapshot: &ThreadSnapshot, line: observe::Line, refused: entry::Refused) -> Response<Body> {
+    let grpc = refused.grpc;
+    let mut answer = observe::refused(snapshot, line, refused);
+    if grpc {
+        problem::tell_caller(&mut answer);
+    }
+    answer
+}
+
 impl Handler for Proxy {
     type Session = Session;
 
@@ -123,6 +128,6 @@ impl Handler for Proxy {
         *request.uri_mut() = refused.path.parse().unwrap_or_default();
         let line = observe::begin(&snapshot, session, &request, start);
         snapshot.unmatched.record(refused.answer.status(), start.elapsed());
-        observe::refused(&snapshot, line, refused)
+        refused_as_wanted(&snapshot, line, refused)
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn requests<H: Handler>(
             (Some(refusal), _) => Outcome::Refused(handler.refuse(*refusal, &session)),
             (None, Some(reason)) => {
                 let error = Error::Shed { retry_after: overload.retry_after() };
-                let refusal = Refusal::of(error, request.method(), request.uri().path());
+                let refusal = Refusal::of(error, &request);
                 let mut answer = handler.refuse(refusal, &session);
                 // Memory comes back with the connection; else another request on it is as welcome as before.
                 if verdict.is_none() || reason == Reason::Requests {
@@ -118,7 +118,9 @@ impl<H: Handler> Extended<H> {
             extended::Outcome::Agreed(answer, switched) => (answer, switched),
             extended::Outcome::Refused(answer) => return answer,
             extended::Outcome::Misunderstood => {
-                return self.handler.refuse(Refusal::of(Error::Malformed, &Method::GET, ""), &self.session);
+                let (method, path) = (Method::GET, String::new());
+                let refusal = Refusal { error: Error::Malformed, method, path, grpc: false };
+                return self.handler.refuse(refusal, &self.session);
             }
         };
         let Self { upgrade, connections, .. } = self;
@@ -147,7 +149,7 @@ fn judge(request: &Request<Incoming>, limits: &Limits) -> Option<Refusal> {
     } else {
         return None;
     };
-    Some(Refusal::of(error, request.method(), uri.path()))
+    Some(Refusal::of(error, request))
 }
 
 /// Keep what the connection is to change to, for when the answer is out.

@@ -4,16 +4,23 @@
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_rustls::TlsConnector;
 
-use super::BROKEN;
+use super::{BROKEN, soon};
 
 pub struct Pebble {
     directory: tempfile::TempDir,
     port: u16,
+    management: u16,
     _children: [Process; 2],
 }
 
@@ -51,12 +58,31 @@ impl Pebble {
         // It waits up to 15 seconds otherwise, and refuses good nonces, three in a row now and then.
         pebble.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_WFE_NONCEREJECT", "0");
         let pebble = Process::start(pebble, port);
-        Some(Self { directory, port, _children: [names, pebble] })
+        Some(Self { directory, port, management, _children: [names, pebble] })
     }
 
     /// Its URL.
     pub fn url(&self) -> String {
         format!("https://localhost:{}/dir", self.port)
+    }
+
+    /// Whose certificates it gives: other ones each time it starts.
+    pub async fn roots(&self) -> RootCertStore {
+        let mut own = RootCertStore::empty();
+        own.add(CertificateDer::from_pem_file(self.ca()).expect("a certificate")).expect("an authority");
+        let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+        let config = builder.with_safe_default_protocol_versions().expect("versions");
+        let config = Arc::new(config.with_root_certificates(own).with_no_client_auth());
+        let stream = soon(tokio::net::TcpStream::connect(("127.0.0.1", self.management))).await.expect("it listens");
+        let name = ServerName::try_from("localhost").expect("a name");
+        let mut stream = soon(TlsConnector::from(config).connect(name, stream)).await.expect("its certificate is good");
+        let request = b"GET /roots/0 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        soon(stream.write_all(request)).await.expect("it reads");
+        let mut answer = Vec::new();
+        soon(stream.read_to_end(&mut answer)).await.expect("it answers");
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(&answer).expect("a certificate in PEM")).expect("an authority");
+        roots
     }
 
     /// The file of who vouches for its server.

@@ -10,6 +10,7 @@ use sluice::snapshot::status::{PluginStatus, State, Status};
 use tempfile::TempDir;
 
 use super::client::{Answer, Client};
+use super::upstream::{Seen, Upstream};
 use super::{components, soon};
 
 /// What the admin API asks for.
@@ -160,6 +161,13 @@ impl Site {
 
 fn plugin<'a>(status: &'a Status, name: &str) -> Option<&'a PluginStatus> {
     status.plugins.iter().find(|plugin| &*plugin.name == name)
+}
+
+/// A gateway with one route, before an upstream that notes what it sees.
+pub async fn noted() -> (Site, Seen) {
+    let (upstream, seen) = Upstream::noting().await;
+    let text = [route("up", "/*", &[]), cluster("up", &[upstream.address])].concat();
+    (Files::new().start(&text).await, seen)
 }
 
 /// A cluster with these endpoints.

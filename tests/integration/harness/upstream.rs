@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -16,6 +16,9 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+
+/// Targets of requests that came through, once their bodies were read.
+pub type Seen = Arc<Mutex<Vec<String>>>;
 
 /// A server. It ends with the test's runtime.
 #[derive(Clone)]
@@ -72,6 +75,24 @@ impl Upstream {
             }
         })
         .await
+    }
+
+    /// Answers `ok`, and notes each request whose body came whole: one that breaks off doesn't count.
+    pub async fn noting() -> (Self, Seen) {
+        let seen = Seen::default();
+        let noted = seen.clone();
+        let upstream = Self::serving(move |request| {
+            let noted = noted.clone();
+            async move {
+                let (parts, body) = request.into_parts();
+                if body.collect().await.is_ok() {
+                    noted.lock().unwrap().push(parts.uri.to_string());
+                }
+                answer(200, "ok")
+            }
+        })
+        .await;
+        (upstream, seen)
     }
 
     /// Answers each request with that text.

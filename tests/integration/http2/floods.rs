@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Fate, judge, site};
+use super::{Fate, judge};
 use crate::harness::raw2::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, PRIORITY, RST_STREAM, Raw2, SETTINGS,
     WINDOW_UPDATE, block, frame, get, literal, request,
 };
-use crate::harness::site::{Files, cluster, route};
+use crate::harness::site::{Files, cluster, noted, route};
 use crate::harness::upstream::{Upstream, read_head};
 use crate::harness::{BROKEN, soon, until};
 
@@ -66,7 +66,7 @@ fn floods() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 
 #[tokio::test]
 async fn floods_end_their_connection_and_are_counted() {
-    let (site, _) = site().await;
+    let (site, _) = noted().await;
     let (mut wrong, start) = (Vec::new(), std::time::Instant::now());
     for (name, bytes, reason) in floods() {
         let series = format!("sluice_connections_cut_total{{listener=\"public\",reason=\"{reason}\"}}");
@@ -122,7 +122,7 @@ async fn requests_that_are_cancelled_again_and_again_are_bounded() {
 
 #[tokio::test]
 async fn streams_beyond_the_limit_are_refused_and_the_others_served() {
-    let (site, _) = site().await;
+    let (site, _) = noted().await;
     let mut client = Raw2::connect(site.address()).await;
     let opened: Vec<u8> = (0..150).flat_map(|number| frame(HEADERS, END_HEADERS, 2 * number + 1, &get("/a"))).collect();
     client.send([PREFACE, &opened].concat());

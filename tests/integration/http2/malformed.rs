@@ -1,10 +1,11 @@
 //! Frames and requests that aren't as they have to be (RFC 9113).
 
-use super::{Fate, judge, site};
+use super::{Fate, judge};
 use crate::harness::raw2::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PADDED, PING, PRIORITY, PUSH_PROMISE, RST_STREAM,
     SETTINGS, WINDOW_UPDATE, block, frame, get, literal, request,
 };
+use crate::harness::site::noted;
 
 const PROTOCOL: Fate = Fate::Ends(&[1]);
 /// The parser tells some of these as malformed frames.
@@ -173,7 +174,7 @@ const ENDING: &[&str] = &[
 
 #[tokio::test]
 async fn malformed_frames_end_the_connection_and_no_others_do() {
-    let (site, _) = site().await;
+    let (site, _) = noted().await;
     let mut wrong = Vec::new();
     for (name, bytes, fate) in frames() {
         if let Err(error) = judge(&site, bytes, fate).await {
@@ -187,7 +188,7 @@ async fn malformed_frames_end_the_connection_and_no_others_do() {
 
 #[tokio::test]
 async fn malformed_requests_reach_nobody() {
-    let (site, seen) = site().await;
+    let (site, seen) = noted().await;
     let mut wrong = Vec::new();
     for (name, bytes) in requests() {
         let fate = if ENDING.contains(&name) { PROTOCOL } else { Fate::Refused };
@@ -204,7 +205,7 @@ async fn malformed_requests_reach_nobody() {
 
 #[tokio::test]
 async fn malformed_trailers_are_not_passed_on() {
-    let (site, seen) = site().await;
+    let (site, seen) = noted().await;
     for trailers in [block(&[("X-Up", "y")]), block(&[("x", "y\r\nz: 1")]), block(&[("x y", "z")])] {
         let head = block(&[(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", "/bad")]);
         let bytes = [

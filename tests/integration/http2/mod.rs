@@ -5,34 +5,8 @@ mod malformed;
 mod streams;
 mod websocket;
 
-use std::sync::{Arc, Mutex};
-
-use http_body_util::BodyExt as _;
-
 use crate::harness::raw2::{Frame, GOAWAY, PREFACE, RST_STREAM, Raw2, get, request};
-use crate::harness::site::{Files, Site, cluster, route};
-use crate::harness::upstream::{self, Upstream};
-
-/// Targets that the upstream saw, once their bodies were read.
-type Seen = Arc<Mutex<Vec<String>>>;
-
-async fn site() -> (Site, Seen) {
-    let seen = Seen::default();
-    let noted = seen.clone();
-    let upstream = Upstream::serving(move |request| {
-        let noted = noted.clone();
-        async move {
-            let (parts, body) = request.into_parts();
-            if body.collect().await.is_ok() {
-                noted.lock().unwrap().push(parts.uri.to_string());
-            }
-            upstream::answer(200, "ok")
-        }
-    })
-    .await;
-    let text = [route("up", "/*", &[]), cluster("up", &[upstream.address])].concat();
-    (Files::new().start(&text).await, seen)
-}
+use crate::harness::site::Site;
 
 /// What has to become of what a client sends.
 #[derive(Debug, Clone, Copy)]

@@ -1,14 +1,15 @@
 //! Good neighbours: what looks like a flood and isn't one.
 
-use super::{Fate, judge, site};
+use super::{Fate, judge};
 use crate::harness::raw2::{
     DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, RST_STREAM, Raw2, SETTINGS, WINDOW_UPDATE, block, frame,
     get, request,
 };
+use crate::harness::site::noted;
 
 #[tokio::test]
 async fn what_good_clients_do_is_served() {
-    let (site, _) = site().await;
+    let (site, _) = noted().await;
     let post = block(&[(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", "/a")]);
     let cases = [
         (
@@ -33,7 +34,7 @@ async fn what_good_clients_do_is_served() {
 
 #[tokio::test]
 async fn a_client_that_is_served_may_ping_cancel_and_open_windows_for_ever() {
-    let (site, _) = site().await;
+    let (site, _) = noted().await;
     let mut client = Raw2::connect(site.address()).await;
     client.send(PREFACE);
     for number in 0..1000 {

@@ -14,12 +14,27 @@ use crate::tls::hexadecimal;
 const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
 pub(super) fn check(written: &Written, problems: &Problems) {
-    let (AcmeChallenge::Http01, Some(place)) = (written.acme.challenge, &written.acme.challenge_place) else { return };
+    if written.acme.challenge == AcmeChallenge::TlsAlpn01 {
+        return check_streams(written, problems);
+    }
+    let Some(place) = &written.acme.challenge_place else { return };
     let mut listeners = written.listeners.iter();
     if !listeners.any(|listener| listener.tls.is_none() && matches!(listener.protocol, Protocol::Http)) {
         let message = "wants a listener without tls, where the authority asks on port 80";
         let remedy = "add one, or write challenge = \"tls-alpn-01\"";
         problems.add(place, "acme: challenge".to_owned(), Fault::new(message, remedy));
+    }
+}
+
+/// Clients of byte streams offer protocols that nobody here knows; to answer an authority's would be to refuse theirs.
+fn check_streams(written: &Written, problems: &Problems) {
+    let streams = written.listeners.iter().filter(|listener| matches!(listener.protocol, Protocol::Tcp(_)));
+    for (listener, tls) in streams.filter_map(|listener| Some((listener, listener.tls.as_ref()?))) {
+        if matches!(tls.certificates, Certificates::Acme(_)) {
+            let message = "a listener for byte streams can't be asked for the challenge \"tls-alpn-01\"";
+            let remedy = "write challenge = \"http-01\" in [acme]";
+            problems.add(&tls.place, format!("{}: tls.acme", listener.head.subject), Fault::new(message, remedy));
+        }
     }
 }
 

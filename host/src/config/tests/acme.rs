@@ -73,6 +73,13 @@ fn what_no_authority_would_give_is_refused() {
         &["sluice.toml:2: acme: challenge: wants a listener without tls, where the authority asks on port 80; \
            add one, or write challenge = \"tls-alpn-01\""],
     );
+    let stream = "[[listener]]\nname = \"a\"\naddress = \"127.0.0.1:1\"\nprotocol = \"tcp\"\ncluster = \"c\"\n\
+                  tls = { acme = [\"a.example.com\"] }\n[[cluster]]\nname = \"c\"\nendpoints = [\"127.0.0.1:2\"]\n";
+    assert_refused(
+        read(stream),
+        &["sluice.toml:6: listener \"a\": tls.acme: a listener for byte streams can't be asked for the challenge \
+           \"tls-alpn-01\"; write challenge = \"http-01\" in [acme]"],
+    );
     let both = "[[listener]]\nname = \"a\"\naddress = \"127.0.0.1:1\"\n\
                 tls = { acme = [\"a.example.com\"], certificate = \"c.pem\", key = \"k.pem\" }\n";
     assert_refused(

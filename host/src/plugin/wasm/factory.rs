@@ -148,8 +148,10 @@ impl Blueprint {
         let make = move || {
             // What is replaced or gone by then isn't held for it, nor the engine's addresses.
             std::thread::sleep(SETTLED);
-            let (Some(this), Some(compiler)) = (this.upgrade(), compiler.upgrade()) else { return };
+            let Some(compiler) = compiler.upgrade() else { return };
             let _alone = compiler.image_alone();
+            // Replaced while another was made?
+            let Some(this) = this.upgrade() else { return };
             let image = this.image_of(&compiler);
             drop(this.image.set(image));
         };

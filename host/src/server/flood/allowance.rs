@@ -26,6 +26,7 @@ const ENHANCE_YOUR_CALM: u8 = 0x0b;
 mod kind {
     pub const DATA: u8 = 0;
     pub const HEADERS: u8 = 1;
+    pub const PRIORITY: u8 = 2;
     pub const RST_STREAM: u8 = 3;
     pub const SETTINGS: u8 = 4;
     pub const PUSH_PROMISE: u8 = 5;
@@ -33,7 +34,6 @@ mod kind {
     pub const GOAWAY: u8 = 7;
     pub const WINDOW_UPDATE: u8 = 8;
     pub const CONTINUATION: u8 = 9;
-    pub const PRIORITY: u8 = 2;
 }
 
 /// `END_STREAM`, and `ACK` of settings and pings.
@@ -58,7 +58,7 @@ impl Allowance {
     /// # Errors
     /// It does too much of something, or a frame that has only one length has another.
     pub fn received(&mut self, frame: Frame, now: impl Fn() -> Instant) -> Result<(), Verdict> {
-        if !is_long_enough(frame) {
+        if !has_its_length(frame) {
             return Err(Verdict { reason: "http2-malformed", code: FRAME_SIZE_ERROR });
         }
         let is_first_flag = frame.flags & FIRST_FLAG != 0;
@@ -125,7 +125,7 @@ impl Allowance {
 }
 
 /// Whether a frame has the length that its kind has.
-fn is_long_enough(frame: Frame) -> bool {
+fn has_its_length(frame: Frame) -> bool {
     match frame.kind {
         kind::RST_STREAM | kind::WINDOW_UPDATE => frame.length == 4,
         kind::PING => frame.length == 8,

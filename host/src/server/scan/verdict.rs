@@ -2,9 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 
-use http::Method;
+use http::{Method, Request};
 
 use crate::error::Error;
+use crate::fields::is_grpc;
 
 /// The longest text of a request line that is kept for the log.
 const MAX_SHOWN: usize = 256;
@@ -16,6 +17,8 @@ pub struct Refusal {
     pub method: Method,
     /// Printable, and cut if it is long; empty if there is none.
     pub path: String,
+    /// A call of gRPC, as far as its head could be read.
+    pub grpc: bool,
 }
 
 impl Refusal {
@@ -26,12 +29,13 @@ impl Refusal {
         let method = words.next().filter(|word| word.len() <= 32).and_then(|word| Method::from_bytes(word).ok());
         // Without the query, which may hold secrets.
         let path = words.next().unwrap_or_default().split(|byte| *byte == b'?').next().unwrap_or_default();
-        Self { error, method: method.unwrap_or_default(), path: shown(path) }
+        Self { error, method: method.unwrap_or_default(), path: shown(path), grpc: false }
     }
 
     /// Of a request that could be read.
-    pub(in crate::server) fn of(error: Error, method: &Method, path: &str) -> Self {
-        Self { error, method: method.clone(), path: shown(path.as_bytes()) }
+    pub(in crate::server) fn of<B>(error: Error, request: &Request<B>) -> Self {
+        let (method, path) = (request.method().clone(), shown(request.uri().path().as_bytes()));
+        Self { error, method, path, grpc: is_grpc(request.headers()) }
     }
 }
 

@@ -64,12 +64,12 @@ impl Tls {
             .map_err(setup)?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(Resolver::new(certificates, challenges.clone())));
+        // The first cipher that both have, in our order.
+        config.ignore_client_order = true;
         if wanted.is_http {
-            // The first cipher that both have, in our order.
-            config.ignore_client_order = true;
             config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            config.alpn_protocols.extend(challenges.map(|_| ACME_TLS.to_vec()));
         }
-        config.alpn_protocols.extend(challenges.map(|_| ACME_TLS.to_vec()));
         // A ticket carries the client's identity, which mustn't outlive the authorities that vouched for it.
         config.ticketer = match previous.filter(|previous| previous.authorities == authorities) {
             Some(previous) => Arc::clone(&previous.config.ticketer),
