@@ -12,23 +12,12 @@ use crate::harness::client::{Client, Client2, request};
 use crate::harness::components::program;
 use crate::harness::process::Process;
 use crate::harness::site::{Files, cluster, route};
-use crate::harness::upstream::{Upstream, answer, read_head, write};
+use crate::harness::upstream::{Upstream, read_head, write};
 use crate::harness::{soon, until};
 
 /// A configuration with an upstream that answers when it is let, and how to let it. Each arrival is told.
 async fn slow() -> (String, tokio::sync::mpsc::UnboundedReceiver<()>, Arc<Notify>) {
-    let (sender, arrivals) = tokio::sync::mpsc::unbounded_channel();
-    let release = Arc::new(Notify::new());
-    let waiting = release.clone();
-    let upstream = Upstream::serving(move |_| {
-        let (sender, waiting) = (sender.clone(), waiting.clone());
-        async move {
-            sender.send(()).unwrap();
-            waiting.notified().await;
-            answer(200, "late")
-        }
-    })
-    .await;
+    let (upstream, arrivals, release) = Upstream::holding().await;
     let fixed = "[[route]]\nname = \"now\"\nmatch = { path = \"/now\" }\nrespond = { status = 200, body = \"now\" }\n";
     (format!("{fixed}{}{}", route("up", "/up", &[]), cluster("up", &[upstream.address])), arrivals, release)
 }

@@ -1,15 +1,12 @@
 //! What clients may take: connections, requests on one, requests at a time, memory.
 
-use std::sync::Arc;
-
 use rustix::process::Signal;
-use tokio::sync::Notify;
 
 use crate::harness::client::{Client, Client2};
 use crate::harness::process::Process;
 use crate::harness::site::{Files, cluster, route};
 use crate::harness::soon;
-use crate::harness::upstream::{Upstream, answer};
+use crate::harness::upstream::Upstream;
 
 const NOW: &str =
     "[[route]]\nname = \"now\"\nmatch = { path = \"/now\" }\nrespond = { status = 200, body = \"now\" }\n";
@@ -99,18 +96,7 @@ async fn a_connection_ends_after_so_many_requests() {
 
 #[tokio::test]
 async fn requests_beyond_the_limit_are_told_to_come_again() {
-    let release = Arc::new(Notify::new());
-    let (arrived, mut arrivals) = tokio::sync::mpsc::unbounded_channel();
-    let waiting = release.clone();
-    let upstream = Upstream::serving(move |_| {
-        let (arrived, waiting) = (arrived.clone(), waiting.clone());
-        async move {
-            arrived.send(()).unwrap();
-            waiting.notified().await;
-            answer(200, "late")
-        }
-    })
-    .await;
+    let (upstream, mut arrivals, release) = Upstream::holding().await;
     let text = format!(
         "[overload]\nmemory = \"off\"\nrequests = 1\nretry_after = \"7s\"\n{NOW}{}{}",
         route("up", "/up", &[]),

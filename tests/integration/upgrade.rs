@@ -201,18 +201,7 @@ async fn the_new_process_may_have_other_threads_and_listeners() {
 
 #[tokio::test]
 async fn a_request_on_its_way_ends_in_the_old_process_and_its_number_is_told_in_a_file() {
-    let (arrived, mut arrival) = tokio::sync::mpsc::unbounded_channel();
-    let release = Arc::new(tokio::sync::Notify::new());
-    let waiting = release.clone();
-    let upstream = Upstream::serving(move |_| {
-        let (arrived, waiting) = (arrived.clone(), waiting.clone());
-        async move {
-            arrived.send(()).unwrap();
-            waiting.notified().await;
-            answer(200, "late")
-        }
-    })
-    .await;
+    let (upstream, mut arrival, release) = Upstream::holding().await;
     let text = route("up", "/up", &[]) + &cluster("up", &[upstream.address]);
     let files = Files::new();
     let path = files.configure(&text);

@@ -16,6 +16,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Targets of requests that came through, once their bodies were read.
 pub type Seen = Arc<Mutex<Vec<String>>>;
@@ -75,6 +77,24 @@ impl Upstream {
             }
         })
         .await
+    }
+
+    /// Tells of each request, and answers it `late` when it is released.
+    pub async fn holding() -> (Self, UnboundedReceiver<()>, Arc<Notify>) {
+        let (arrived, arrivals) = unbounded_channel();
+        let release = Arc::new(Notify::new());
+        let waiting = release.clone();
+        let upstream = Self::serving(move |_| {
+            let (arrived, waiting) = (arrived.clone(), waiting.clone());
+            async move {
+                // A test that has seen enough doesn't listen any more.
+                let _ = arrived.send(());
+                waiting.notified().await;
+                answer(200, "late")
+            }
+        })
+        .await;
+        (upstream, arrivals, release)
     }
 
     /// Answers `ok`, and notes each request whose body came whole: one that breaks off doesn't count.
