@@ -146,4 +146,15 @@ mod tests {
         assert_eq!(load, Load { requests: 200_000, per_second: 39_999.5, p99: 0.85, wrong: 7 });
         assert_eq!(parse("nothing"), None);
     }
+
+    #[test]
+    fn what_h2load_says_is_understood() {
+        let text = "finished in 1.00s, 9000.50 req/s, 2.52MB/s\n\
+            requests: 9000 total, 9032 started, 9000 done, 8998 succeeded, 2 failed, 2 errored, 0 timeout\n";
+        assert_eq!(parse_h2load(text).unwrap(), Load { requests: 9000, per_second: 9000.5, p99: 0.0, wrong: 2 });
+        assert_eq!(parse_h2load("nothing"), None);
+        let times: String = (1..=100).map(|time| format!("1790000000\t200\t{time}000\n")).collect();
+        assert_eq!(p99(&times), Some(100.0));
+        assert_eq!(p99(""), None);
+    }
 }

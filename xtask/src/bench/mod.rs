@@ -3,6 +3,8 @@
 
 mod contender;
 mod endpoint;
+mod idle;
+mod latency;
 mod load;
 mod policies;
 mod process;
@@ -23,8 +25,14 @@ use self::tools::Tools;
 use crate::command::{self, root};
 use crate::guests;
 
-/// The scenario that isn't about the cost of a request.
-const POLICIES: &str = "policies";
+/// Scenarios that aren't about the cost of a request: name, for people, where its table stands, and what measures it.
+type Other = (&'static str, &'static str, &'static str, fn(&Bench, u32) -> Result<String>);
+
+const OTHERS: [Other; 3] = [
+    ("latency", "answers at a fixed rate", report::LATENCY, latency::run),
+    ("idle", "memory of connections that wait", report::IDLE, |bench, _| idle::run(bench)),
+    ("policies", "an endpoint that is slow, one that fails", report::POLICIES, policies::run),
+];
 
 /// What the command line says.
 struct Options {
@@ -61,12 +69,12 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     if !scenarios.is_empty() {
         requests(&bench, &scenarios, &options, &page)?;
     }
-    if options.wants(POLICIES) {
-        eprintln!("xtask: {POLICIES} (an endpoint that is slow, one that fails)");
-        let text = policies::run(&bench, options.rounds)?;
+    for (name, what, mark, measure) in OTHERS.into_iter().filter(|other| options.wants(other.0)) {
+        eprintln!("xtask: {name} ({what})");
+        let text = measure(&bench, options.rounds)?;
         println!("\n{text}");
         if options.only.is_empty() {
-            report::write(&page, report::POLICIES, &text)?;
+            report::write(&page, mark, &text)?;
         }
     }
     Ok(())
@@ -140,7 +148,8 @@ impl Options {
         if options.rounds == 0 || options.seconds == 0 {
             bail!("there is nothing to measure in no time");
         }
-        let names: Vec<&str> = scenario::all().iter().map(|scenario| scenario.name).chain([POLICIES]).collect();
+        let names: Vec<&str> =
+            scenario::all().iter().map(|scenario| scenario.name).chain(OTHERS.map(|other| other.0)).collect();
         if let Some(unknown) = options.only.iter().find(|name| !names.contains(&name.as_str())) {
             bail!("there is no scenario {unknown}, but {}", names.join(", "));
         }
@@ -175,6 +184,13 @@ impl Bench {
     fn present(&self, mut contenders: Vec<Contender>) -> Vec<Contender> {
         contenders.retain(|contender| contender.program != Program::Envoy || self.tools.has_envoy());
         contenders
+    }
+
+    /// Keep this process, whose threads are load and endpoints, off the proxies' processor.
+    fn bind_this(&self) -> Result<()> {
+        let this = std::process::id().to_string();
+        let mut taskset = std::process::Command::new(&self.tools.taskset);
+        command::output(taskset.args(["-cp", &self.cores.1.to_string(), &this])).map(drop)
     }
 
     /// Machine, versions and method, as a paragraph.

@@ -1,7 +1,6 @@
 //! `cargo xtask bench policies`: what becomes of requests when one endpoint of four is slow, and when one fails.
 
 use std::fmt::Write as _;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -9,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use super::Bench;
 use super::contender::{Contender, Program, Proxy};
 use super::endpoint::Endpoint;
+use super::report::median;
 use super::steady::{self, Steady};
-use crate::command::output;
 
 /// Requests a second.
 const RATE: u32 = 1_000;
@@ -22,9 +21,7 @@ const SLOW: Duration = Duration::from_millis(50);
 /// # Errors
 /// A proxy doesn't start, or an answer is none.
 pub fn run(bench: &Bench, rounds: u32) -> Result<String> {
-    // Load and endpoints are threads of this process, which inherit its processor.
-    let this = std::process::id().to_string();
-    output(Command::new(&bench.tools.taskset).args(["-cp", &bench.cores.1.to_string(), &this]))?;
+    bench.bind_this()?;
     let mut text = format!(
         "Four endpoints answer in {} ms; {RATE} requests a second over 128 connections, each timed from when it was due. \
          {rounds} rounds of {} s, contenders in turns; medians.\n",
@@ -160,9 +157,4 @@ fn take(endpoints: &[Endpoint]) -> Vec<u64> {
 fn last_share(requests: &[u64]) -> Option<f64> {
     let all: u64 = requests.iter().sum();
     (all > 0).then_some(*requests.last()? as f64 * 100.0 / all as f64)
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }

@@ -9,6 +9,8 @@ use super::scenario::Scenario;
 
 /// Where tables stand in `docs/benchmarks.md`: behind this line, up to `END`.
 pub const REQUESTS: &str = "<!-- Written by `cargo xtask bench`. -->";
+pub const LATENCY: &str = "<!-- Written by `cargo xtask bench`, latency. -->";
+pub const IDLE: &str = "<!-- Written by `cargo xtask bench`, idle. -->";
 pub const POLICIES: &str = "<!-- Written by `cargo xtask bench`, policies. -->";
 const END: &str = "<!-- End of what is written. -->";
 
@@ -54,6 +56,12 @@ impl Row {
     fn cpu(&self) -> f64 {
         self.median(|round| round.cpu_us)
     }
+}
+
+/// The one in the middle.
+pub fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// The setting, and a table for each scenario.
@@ -166,7 +174,7 @@ mod tests {
         let page = format!("before\n{REQUESTS}\nold\n{END}\nafter\n");
         assert_eq!(replaced(&page, REQUESTS, "new\n").unwrap(), format!("before\n{REQUESTS}\nnew\n{END}\nafter\n"));
         assert!(replaced("nothing", REQUESTS, "new").is_none());
-        for mark in [REQUESTS, POLICIES] {
+        for mark in [REQUESTS, LATENCY, IDLE, POLICIES] {
             assert!(replaced(include_str!("../../../docs/benchmarks.md"), mark, "new").is_some());
         }
     }
