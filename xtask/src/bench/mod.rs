@@ -80,6 +80,21 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Let a gateway that counts what it does do what is measured elsewhere, so that it is built for that.
+///
+/// # Errors
+/// As [`run`].
+pub fn train(binary: &Path) -> Result<()> {
+    let options = Options { rounds: 1, seconds: 2, binary: Some(binary.to_owned()), only: Vec::new() };
+    let bench = Bench::prepare(&options, true)?;
+    for mut scenario in scenario::all() {
+        scenario.contenders.retain(|contender| contender.program == Program::Sluice);
+        eprintln!("xtask: {}", scenario.name);
+        measure(&bench, &scenario, options.rounds)?;
+    }
+    Ok(())
+}
+
 /// What a request costs.
 fn requests(bench: &Bench, scenarios: &[Scenario], options: &Options, page: &Path) -> Result<()> {
     let mut rows = Vec::new();
