@@ -118,7 +118,14 @@ fn exchange() -> Box<Exchange> {
 struct Nobody;
 
 impl HttpClient for Nobody {
-    fn send(&self, _: &str, _: http::Request<Bytes>, _: Option<Duration>, _: usize) -> Sending {
+    fn send(
+        &self,
+        _: &str,
+        _: http::Request<Bytes>,
+        _: Option<Duration>,
+        _: usize,
+        _: Option<sluice::telemetry::trail::Followed>,
+    ) -> Sending {
         Box::pin(std::future::ready(Err(ClientError::Unavailable)))
     }
 }

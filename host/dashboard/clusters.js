@@ -69,6 +69,6 @@ function Endpoint({ cluster, endpoint }) {
     <span class="line"><code>${endpoint.address}</code><${Pill} state=${endpoint.state} text=${out ? 'taken out' : endpoint.state} />${endpoint.reason && !out && html`<span class="sub">${endpoint.reason}</span>`}</span>
     <span class="sub">weight ${endpoint.weight} · ${endpoint.in_flight} on their way · ${endpoint.latency_us > 0 ? duration(endpoint.latency_us / 1e6) : 'no latency yet'}${endpoint.failures > 0 ? html` · <span class="bad-text">${endpoint.failures} failed in a row</span>` : ''}</span>
     ${endpoint.last_error && html`<span class="sub last">${count(endpoint.failed)} of ${count(endpoint.requests)} tries failed, the last ${ago(endpoint.last_error.at * 1000)}: ${endpoint.last_error.name}</span>`}
-    <button disabled=${busy || !state.config.token} onClick=${toggle} aria-label=${`${out ? 'Put back' : 'Take out'} ${endpoint.address} of ${cluster.name}`}>${out ? 'Put back' : 'Take out'}</button>
+    <button disabled=${busy || !state.config.may_change} onClick=${toggle} aria-label=${`${out ? 'Put back' : 'Take out'} ${endpoint.address} of ${cluster.name}`}>${out ? 'Put back' : 'Take out'}</button>
   </li>`;
 }

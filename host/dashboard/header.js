@@ -34,10 +34,10 @@ export function Header() {
       ${['flow', 'traffic', 'plugins', 'clusters', 'refusals', 'reloads'].map((id) => html`<a href=${`#${id}`}>${id}</a>`)}
     </nav>
     <div class="actions">
-      ${config && !config.token && html`<span class="sub" id="read-only">Read-only: set <code>admin.token</code> to act</span>`}
-      <${LogLevel} current=${now?.log} disabled=${!config?.token} />
+      ${config && !config.may_change && html`<span class="sub" id="read-only">Read-only: set <code>admin.token</code> or <code>admin.tls.client_ca</code> to act</span>`}
+      <${LogLevel} current=${now?.log} disabled=${!config?.may_change} />
       <${Theme} />
-      <button class="primary" id="reload" disabled=${busy || !config?.token} onClick=${reload}>${busy ? 'Reloading…' : 'Reload now'}</button>
+      <button class="primary" id="reload" disabled=${busy || !config?.may_change} onClick=${reload}>${busy ? 'Reloading…' : 'Reload now'}</button>
     </div>
   </header>`;
 }

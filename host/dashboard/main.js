@@ -24,7 +24,7 @@ function App() {
     <a class="skip" href="#flow">Skip to the content</a>
     <${Header} />
     <main>
-      ${connection === 'locked' ? html`<${Lock} />` : loaded ? html`<${Sections} />` : html`<${Waiting} />`}
+      ${connection === 'locked' ? html`<${Lock} />` : connection === 'forbidden' ? html`<${Closed} />` : loaded ? html`<${Sections} />` : html`<${Waiting} />`}
     </main>
     <${Message} />`;
 }
@@ -37,6 +37,11 @@ function Sections() {
 
 function Waiting() {
   return html`<p class="empty big">${state.connection === 'lost' ? 'The gateway doesn’t answer. Trying again…' : 'Asking the gateway…'}</p>`;
+}
+
+/** What the gateway says to a browser that shows no certificate. */
+function Closed() {
+  return html`<div class="lock card" role="alert"><h2>This gateway doesn’t let the page in</h2><p>It says: ${state.refused}.</p></div>`;
 }
 
 /** Asks for the token of the admin API. */

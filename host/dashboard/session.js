@@ -29,10 +29,14 @@ export async function change(method, path, body) {
 /** Why the stream of events can't be had: the token is missing or wrong. */
 export class Unauthorized extends Error {}
 
+/** The gateway lets nobody in who shows what this page can show: its words say what is wanted. */
+export class Forbidden extends Error {}
+
 /** Read events until the stream ends. `EventSource` can't send a token, so the stream is taken apart here. */
 export async function read(onEvent, signal) {
   const answer = await fetch('api/v1/events', { headers: headers({ Accept: 'text/event-stream' }), signal });
   if (answer.status === 401) throw new Unauthorized();
+  if (answer.status === 403) throw new Forbidden((await answer.json().catch(() => ({}))).detail ?? 'not allowed');
   if (!answer.ok) throw new Error(`the gateway answered ${answer.status}`);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';

@@ -1,6 +1,6 @@
 // What the page knows, kept up by the stream of events. Views read it and are told when it changes.
 
-import { Unauthorized, hasToken, read, setToken } from './session.js';
+import { Forbidden, Unauthorized, hasToken, read, setToken } from './session.js';
 
 /** Numbers kept for rates: the last half minute. */
 const WINDOW = 31;
@@ -9,8 +9,10 @@ const POINTS = 300;
 const MOST_LISTED = 200;
 
 export const state = {
-  /** connecting, live, lost, locked */
+  /** connecting, live, lost, locked, forbidden */
   connection: 'connecting',
+  /** Why it is forbidden. */
+  refused: null,
   config: null,
   /** Of the last seconds, the oldest first. */
   numbers: [],
@@ -93,7 +95,8 @@ export async function run() {
         await new Promise((resolve) => { unlock = resolve; });
         continue;
       }
-      update({ connection: 'lost' });
+      if (error instanceof Forbidden) update({ connection: 'forbidden', refused: error.message });
+      else update({ connection: 'lost' });
     }
     await new Promise((resolve) => { setTimeout(resolve, 1000); });
   }

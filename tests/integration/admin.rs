@@ -55,7 +55,7 @@ async fn events_tell_what_metrics_tell_as_it_happens() {
     assert_eq!(numbers["routes"]["up"]["classes"], json!([0, 0, 3, 0, 0, 0]));
     assert_eq!(numbers["total"]["classes"], json!([0, 0, 3, 0, 1, 0]));
     assert_eq!(numbers["tries"]["up"]["ok"]["count"], 3);
-    let users = "http_route=\"up\",http_response_status_code=\"200\"";
+    let users = "http_route=\"up\",http_request_method=\"GET\",url_scheme=\"http\",http_response_status_code=\"200\"";
     assert_eq!(site.metric(&format!("http_server_request_duration_seconds_count{{{users}}}")).await, 3.0);
     assert_eq!(event(&mut stream, "refusals").await["refusals"][0]["path"], "/elsewhere");
 

@@ -2,6 +2,7 @@
 
 mod acme;
 mod admin;
+mod admin_guard;
 mod authoring;
 mod balancing;
 mod bombs;

@@ -19,31 +19,35 @@ use crate::harness::soon;
 use crate::harness::upstream::Upstream;
 
 /// An authority, and what it signs.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
     /// A certificate and its key.
-    fn sign(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
+    pub fn sign(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
         let issuer: &Issuer<'_, KeyPair> = &self.0;
         (CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, issuer).unwrap(), key)
     }
 
     /// Write both as `STEM.pem` and `STEM.key`.
-    fn write(&self, files: &Files, stem: &str, name: &str) {
+    pub fn write(&self, files: &Files, stem: &str, name: &str) {
         let (certificate, key) = self.sign(name);
         files.write(&format!("{stem}.key"), &key.serialize_pem());
         files.write(&format!("{stem}.pem"), &certificate.pem());
     }
 
     /// A client that trusts it, and shows this certificate if there is one.
-    fn client(&self, shown: Option<(rcgen::Certificate, KeyPair)>, alpn: &[&str]) -> Arc<ClientConfig> {
+    pub fn client(&self, shown: Option<(rcgen::Certificate, KeyPair)>, alpn: &[&str]) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -1,157 +1,23 @@
 //! Traces, as a collector gets them and as upstreams see their context.
 
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request, Response};
-use http_body::{Body, Frame};
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use prost::Message as _;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use serde_json::Value;
 
-use crate::harness::site::{Files, Site, cluster, route};
+use crate::harness::client::Client;
+use crate::harness::collector::{Collector, Speaks, attribute};
+use crate::harness::site::{Files, Site, TOKEN, cluster, route};
 use crate::harness::soon;
 use crate::harness::upstream::{Upstream, answer};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const TRACE: [u8; 16] = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736_u128.to_be_bytes();
-
-/// A collector, with what it got: the fields of each request, and its spans.
-struct Collector {
-    port: u16,
-    received: mpsc::UnboundedReceiver<(HeaderMap, ExportTraceServiceRequest)>,
-    spans: Vec<Span>,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Speaks {
-    Grpc,
-    Http,
-}
-
-impl Collector {
-    async fn start(speaks: Speaks, tls: Option<Arc<ServerConfig>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (sender, received) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (sender, tls) = (sender.clone(), tls.clone());
-                tokio::spawn(async move {
-                    match tls {
-                        None => serve(stream, speaks, sender).await,
-                        Some(tls) => {
-                            let stream = tokio_rustls::TlsAcceptor::from(tls).accept(stream).await.unwrap();
-                            serve(stream, speaks, sender).await;
-                        }
-                    }
-                });
-            }
-        });
-        Self { port, received, spans: Vec::new() }
-    }
-
-    /// Wait for a span; the others that come meanwhile are kept.
-    async fn span(&mut self, fits: impl Fn(&Span) -> bool) -> Span {
-        loop {
-            if let Some(found) = self.spans.iter().find(|span| fits(span)) {
-                return found.clone();
-            }
-            self.more().await;
-        }
-    }
-
-    /// Wait for another export; its fields and `service.name`.
-    async fn more(&mut self) -> (HeaderMap, String) {
-        let (headers, request) = soon(self.received.recv()).await.unwrap();
-        let mut service = String::new();
-        for group in request.resource_spans {
-            let attributes = group.resource.unwrap().attributes;
-            let named = attributes.into_iter().find(|attribute| attribute.key == "service.name").unwrap();
-            service = text(named.value.unwrap().value.unwrap());
-            self.spans.extend(group.scope_spans.into_iter().flat_map(|group| group.spans));
-        }
-        (headers, service)
-    }
-}
-
-async fn serve<S>(stream: S, speaks: Speaks, sender: mpsc::UnboundedSender<(HeaderMap, ExportTraceServiceRequest)>)
-where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-{
-    let service = service_fn(move |request: Request<Incoming>| {
-        let sender = sender.clone();
-        async move {
-            let (parts, body) = request.into_parts();
-            let body = body.collect().await.unwrap().to_bytes();
-            let answer = ExportTraceServiceResponse::default().encode_to_vec();
-            let (body, frames, kind) = match speaks {
-                Speaks::Http => {
-                    assert_eq!(parts.uri.path(), "/v1/traces");
-                    (body, vec![Frame::data(Bytes::from(answer))], "application/x-protobuf")
-                }
-                Speaks::Grpc => {
-                    assert_eq!(parts.uri.path(), "/opentelemetry.proto.collector.trace.v1.TraceService/Export");
-                    // A flag and a length come before each message.
-                    let mut framed = BytesMut::from(&[0, 0, 0, 0, u8::try_from(answer.len()).unwrap()][..]);
-                    framed.extend_from_slice(&answer);
-                    let status = HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
-                    let frames = vec![Frame::data(framed.freeze()), Frame::trailers(status)];
-                    (body.slice(5..), frames, "application/grpc")
-                }
-            };
-            let _ = sender.send((parts.headers, ExportTraceServiceRequest::decode(body).unwrap()));
-            let answer = Response::builder().header("content-type", kind).body(Frames(frames.into_iter()));
-            Ok::<_, Infallible>(answer.unwrap())
-        }
-    });
-    let stream = TokioIo::new(stream);
-    // Whatever ends it, the test sees by what it gets.
-    let _ = match speaks {
-        Speaks::Http => http1::Builder::new().serve_connection(stream, service).await,
-        Speaks::Grpc => http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service).await,
-    };
-}
-
-/// Frames that are there at once.
-struct Frames(std::vec::IntoIter<Frame<Bytes>>);
-
-impl Body for Frames {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.next().map(Ok))
-    }
-}
-
-fn text(value: Value) -> String {
-    match value {
-        Value::StringValue(text) => text,
-        Value::IntValue(number) => number.to_string(),
-        other => format!("{other:?}"),
-    }
-}
-
-fn attribute(span: &Span, key: &str) -> Option<String> {
-    let found = span.attributes.iter().find(|attribute| attribute.key == key)?;
-    Some(text(found.value.clone()?.value?))
-}
 
 /// `[tracing]` with this more, and a route with a plugin to an upstream that tells what it saw.
 async fn site(collector: &Collector, scheme: &str, more: &str) -> Site {
@@ -267,7 +133,7 @@ async fn callers_decide_and_what_they_get_wrong_begins_anew() {
     assert!(parent.starts_with(trace) && state.is_null(), "{parent} {state}");
     for wrong in [&[PARENT, PARENT][..], &["00-x"], &[]] {
         let (parent, state) = seen(wrong, "a=1").await;
-        assert!(!parent.starts_with(trace) && parent.ends_with("-00") && state.is_null(), "{parent} {state}");
+        assert!(!parent.starts_with(trace) && parent.ends_with("-02") && state.is_null(), "{parent} {state}");
     }
     // Told, since its caller tells.
     seen(&[PARENT], "").await;
@@ -295,6 +161,153 @@ async fn tries_are_spans_of_their_own() {
     assert_ne!(first.span_id, second.span_id);
     assert_eq!(attribute(second, "http.request.resend_count").as_deref(), Some("1"));
     assert!(second.start_time_unix_nano >= first.end_time_unix_nano);
+}
+
+/// The tracing table for that collector.
+fn tracing(collector: &Collector) -> String {
+    format!("[tracing]\nendpoint = \"http://127.0.0.1:{}\"\nprotocol = \"http\"\n", collector.port)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn what_a_plugin_asks_is_below_its_call() {
+    let mut collector = Collector::start(Speaks::Http, None).await;
+    let mirror = Upstream::mirror().await;
+    let (silent, _arrivals, _release) = Upstream::holding().await;
+    let text = format!(
+        "{}[[plugin]]\nname = \"both\"\ncomponent = \"aggregate.wasm\"\n\
+         grants = [{{ http-client = [\"mirror\", \"silent\"] }}]\n\
+         [plugin.config.branches.mirror]\ncluster = \"mirror\"\npath = \"/m\"\n\
+         [plugin.config.branches.silent]\ncluster = \"silent\"\npath = \"/s\"\ntimeout = \"50ms\"\nrequired = false\n\
+         [[route]]\nname = \"both\"\nplugins = [\"both\"]\n{}{}",
+        tracing(&collector),
+        cluster("mirror", &[mirror.address]),
+        cluster("silent", &[silent.address]),
+    );
+    let site = Files::with_plugins(&["aggregate"]).start(&text).await;
+    let fields = [("traceparent", PARENT), ("tracestate", "vendor=1")];
+    let answer = site.ask("GET", "/", &fields, b"").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let seen = answer.json()["mirror"]["fields"].clone();
+    let call = collector.span(|span| span.name == "both aggregate").await;
+    let tries: Vec<Span> =
+        collector.spans.iter().filter(|span| span.kind == SpanKind::Client as i32).cloned().collect();
+    assert_eq!(tries.len(), 2, "{tries:?}");
+    assert!(tries.iter().all(|attempt| attempt.parent_span_id == call.span_id && attempt.trace_id == TRACE));
+    let of = |name: &str| tries.iter().find(|one| attribute(one, "sluice.cluster").as_deref() == Some(name)).unwrap();
+    let (answered, abandoned) = (of("mirror"), of("silent"));
+    assert_eq!(attribute(answered, "http.response.status_code").as_deref(), Some("200"));
+    assert_eq!(attribute(answered, "server.port"), Some(mirror.address.port().to_string()));
+    // What came in, and whose try it is.
+    let wanted = format!("{}{}-01", &PARENT[..36], hexadecimal(&answered.span_id));
+    assert_eq!(
+        (&seen["traceparent"], &seen["tracestate"]),
+        (&serde_json::json!([wanted]), &serde_json::json!(["vendor=1"]))
+    );
+    assert_eq!(attribute(abandoned, "http.response.status_code"), None);
+    assert!(attribute(abandoned, "sluice.abandoned").is_some());
+    assert!(abandoned.end_time_unix_nano <= call.end_time_unix_nano);
+    soon(site.gateway.shutdown()).await;
+}
+
+#[tokio::test]
+async fn both_tries_of_a_hedged_request_have_spans() {
+    let mut collector = Collector::start(Speaks::Http, None).await;
+    let (slow, _arrivals, _release) = Upstream::holding().await;
+    let mirror = Upstream::mirror().await;
+    let text = format!(
+        "{}{}hedge = {{ after = \"1ms\" }}\n{}",
+        tracing(&collector),
+        cluster("up", &[slow.address, mirror.address]),
+        route("up", "/*", &[])
+    );
+    let site = Files::new().start(&text).await;
+    // One of the two begins at the one that is slow.
+    let mut hedged = None;
+    for _ in 0..2 {
+        let answer = site.get("/").await;
+        assert_eq!(answer.status, 200);
+        let server = collector.span(|span| span.kind == SpanKind::Server as i32).await;
+        let spans = std::mem::take(&mut collector.spans);
+        let tries: Vec<Span> = spans.into_iter().filter(|span| span.kind == SpanKind::Client as i32).collect();
+        assert!(tries.iter().all(|attempt| attempt.parent_span_id == server.span_id));
+        if tries.len() == 2 {
+            hedged = Some((answer.json()["fields"]["traceparent"].clone(), tries));
+        }
+    }
+    let (told, tries) = hedged.expect("one was hedged");
+    let [lost, won] = &tries[..] else { panic!("{tries:?}") };
+    assert_ne!(lost.span_id, won.span_id);
+    assert!(told[0].as_str().unwrap().contains(&hexadecimal(&won.span_id)), "{told}");
+    assert!(attribute(lost, "sluice.abandoned").is_some() && attribute(won, "sluice.abandoned").is_none());
+    assert_eq!(attribute(won, "http.request.resend_count").as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn what_fails_is_an_error_with_its_kind() {
+    let mut collector = Collector::start(Speaks::Http, None).await;
+    let nobody = Upstream::nobody().await;
+    let text = [tracing(&collector), cluster("up", &[nobody]), route("up", "/*", &[])].concat();
+    let site = Files::new().start(&text).await;
+    assert_eq!(site.get("/").await.status, 502);
+    let server = collector.span(|span| span.kind == SpanKind::Server as i32).await;
+    let attempt = collector.span(|span| span.kind == SpanKind::Client as i32).await;
+    for (span, kind) in [(server, "502"), (attempt, "no answer")] {
+        assert_eq!(span.status.clone().unwrap().code, StatusCode::Error as i32, "{span:?}");
+        assert_eq!(attribute(&span, "error.type").as_deref(), Some(kind));
+    }
+}
+
+#[tokio::test]
+async fn slow_requests_are_found_by_exemplars() {
+    let collector = Collector::start(Speaks::Http, None).await;
+    let upstream = Upstream::fixed("hello").await;
+    let text = [tracing(&collector), cluster("up", &[upstream.address]), route("up", "/*", &[])].concat();
+    let site = Files::new().start(&text).await;
+    let unsampled = PARENT.replace("-01", "-00").replace("4bf92f35", "aaaaaaaa");
+    assert_eq!(site.ask("GET", "/", &[("traceparent", &unsampled)], b"").await.status, 200);
+    assert_eq!(site.ask("GET", "/", &[("traceparent", PARENT)], b"").await.status, 200);
+    let address = site.gateway.admin_address().unwrap();
+    let scrape = async |accept: &str| {
+        let (host, token) = (address.to_string(), format!("Bearer {TOKEN}"));
+        let fields = [("host", &*host), ("authorization", &*token), ("accept", accept)];
+        Client::connect(address).await.ask("GET", "/metrics", &fields, b"").await
+    };
+    let open = scrape("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.3").await;
+    assert_eq!(open.field("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
+    let text = open.text();
+    let marked: Vec<&str> = text.lines().filter(|line| line.contains(" # {")).collect();
+    let [line] = marked[..] else { panic!("{marked:?}") };
+    assert!(
+        line.starts_with("http_server_request_duration_seconds_bucket{") && line.contains(&PARENT[3..35]),
+        "{line}"
+    );
+    let plain = scrape("text/plain").await;
+    assert!(!plain.text().contains(" # {"));
+}
+
+#[tokio::test]
+async fn a_line_of_the_log_names_its_trace() {
+    let mut collector = Collector::start(Speaks::Http, None).await;
+    let upstream = Upstream::fixed("hello").await;
+    let files = Files::new();
+    let log = files.path("access.log");
+    let text = format!(
+        "{}[access_log]\noutput = {{ file = \"access.log\" }}\nfields = [\"trace_id\", \"span_id\", \"status\"]\n{}{}",
+        tracing(&collector),
+        cluster("up", &[upstream.address]),
+        route("up", "/*", &[])
+    );
+    let site = files.start(&text).await;
+    assert_eq!(site.get("/").await.status, 200);
+    let server = collector.span(|span| span.kind == SpanKind::Server as i32).await;
+    site.gateway.flush_logs();
+    let line: Value = serde_json::from_str(std::fs::read_to_string(log).unwrap().trim()).unwrap();
+    let (trace, span) = (hexadecimal(&server.trace_id), hexadecimal(&server.span_id));
+    assert_eq!(line, serde_json::json!({ "trace_id": trace, "span_id": span, "status": 200 }));
 }
 
 #[tokio::test]

@@ -1,15 +1,16 @@
-//! What can be changed: little, by name, and noted in the log.
+//! What can be changed: little, by name, and noted in the log with who did it.
 
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json as value};
 
 use super::answer::{Answer, json, problem};
+use super::visitor::Visitor;
 use super::{Source, describe};
 use crate::snapshot::Snapshot;
 
 /// Look at all files now.
-pub async fn reload<S: Source>(source: &S) -> Answer {
-    tracing::info!("the admin API asks for a reload");
+pub async fn reload<S: Source>(source: &S, who: &Visitor) -> Answer {
+    tracing::info!(%who, "the admin API asks for a reload");
     match source.reload().await {
         Some(outcome) => json(&describe::outcome(outcome, &source.status())),
         None => problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping"),
@@ -17,7 +18,7 @@ pub async fn reload<S: Source>(source: &S) -> Answer {
 }
 
 /// Take an endpoint out of its cluster, or put it back.
-pub fn set_endpoint(snapshot: &Snapshot, headers: &HeaderMap, body: &[u8]) -> Answer {
+pub fn set_endpoint(snapshot: &Snapshot, who: &Visitor, headers: &HeaderMap, body: &[u8]) -> Answer {
     let body = match object(headers, body) {
         Ok(body) => body,
         Err((status, reason)) => return problem(status, &reason),
@@ -41,7 +42,7 @@ pub fn set_endpoint(snapshot: &Snapshot, headers: &HeaderMap, body: &[u8]) -> An
     }
     members.iter().for_each(|member| member.endpoint.set_drained(drained));
     let (name, what) = (&**cluster.name(), if drained { "taken out" } else { "put back" });
-    tracing::warn!(cluster = name, endpoint = address, "the admin API has an endpoint {what}");
+    tracing::warn!(%who, cluster = name, endpoint = address, "the admin API has an endpoint {what}");
     json(&value!({ "cluster": name, "endpoint": address, "state": state }))
 }
 
@@ -54,7 +55,7 @@ pub fn log<S: Source>(source: &S) -> Answer {
 }
 
 /// Log something else.
-pub fn set_log<S: Source>(source: &S, headers: &HeaderMap, body: &[u8]) -> Answer {
+pub fn set_log<S: Source>(source: &S, who: &Visitor, headers: &HeaderMap, body: &[u8]) -> Answer {
     let body = match object(headers, body) {
         Ok(body) => body,
         Err((status, reason)) => return problem(status, &reason),
@@ -69,7 +70,7 @@ pub fn set_log<S: Source>(source: &S, headers: &HeaderMap, body: &[u8]) -> Answe
     match log.set(filter) {
         Ok(()) => {
             let now = log.current();
-            tracing::warn!(before, now, "the admin API changes what is logged");
+            tracing::warn!(%who, before, now, "the admin API changes what is logged");
             json(&value!({ "filter": now }))
         }
         Err(error) => problem(StatusCode::BAD_REQUEST, &error.to_string()),

@@ -3,9 +3,12 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use serde_json::{Value, json as value};
+
+const NOTHING: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
+const SAME_ORIGIN_ALONE: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// An answer of the admin API.
 pub type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
@@ -45,5 +48,9 @@ pub fn of(status: StatusCode, content_type: &'static str, body: UnsyncBoxBody<By
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Whatever a browser takes it for: nothing in it runs, and no other page shows or reads it. A client certificate
+    // goes with requests of any page.
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(NOTHING));
+    headers.insert(SAME_ORIGIN_ALONE, HeaderValue::from_static("same-origin"));
     answer
 }

@@ -1,7 +1,6 @@
 //! What is at which path, and who may ask for it.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::{Method, Request, StatusCode, header};
@@ -9,19 +8,21 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 
 use super::answer::{self, Answer, json, problem, text};
+use super::visitor::Visitor;
 use super::{Source, access, actions, dashboard, describe, events};
 use crate::snapshot::Snapshot;
 use crate::telemetry::metrics::Format;
+use access::{Refused, Standing};
 
 /// Bytes of a request's body.
 const LONGEST_BODY: usize = 16 << 10;
 
 const LOOK: &[Method] = &[Method::GET, Method::HEAD];
 
-/// Answer one request that came in at the address `local`. `streams` is told if the answer has no end.
+/// Answer one request of a visitor. `streams` is told if the answer has no end.
 pub async fn answer<S: Source>(
     source: &Arc<S>,
-    local: SocketAddr,
+    visitor: &Visitor,
     request: Request<Incoming>,
     viewers: &events::Viewers,
     streams: &Cell<bool>,
@@ -32,7 +33,11 @@ pub async fn answer<S: Source>(
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     let admin = snapshot.config().admin.as_ref();
-    if let Err(refused) = access::check(admin, local, &head.method, path, &head.headers) {
+    if !visitor.fits(&snapshot) {
+        return Refused::Encryption.answer();
+    }
+    let standing = standing(visitor, &snapshot);
+    if let Err(refused) = access::check(admin, standing, &head.method, path, &head.headers) {
         return refused.answer();
     }
     let Some(allowed) = methods(path) else {
@@ -48,14 +53,47 @@ pub async fn answer<S: Source>(
         let Ok(body) = Limited::new(body, LONGEST_BODY).collect().await else {
             return problem(StatusCode::BAD_REQUEST, "the body is too long, or doesn't come whole");
         };
-        return act(&**source, &snapshot, path, &head.headers, &body.to_bytes()).await;
+        return act(&**source, &snapshot, visitor, path, &head.headers, &body.to_bytes()).await;
     }
     if path == "/api/v1/events" && head.method == Method::GET {
         streams.set(true);
         return events::stream(source, viewers, admin.cloned());
     }
     let answer = look(&**source, &snapshot, path, &head.headers);
-    if head.method == Method::HEAD { answer.map(|_| http_body_util::Empty::new().boxed_unsync()) } else { answer }
+    if head.method == Method::HEAD { headless(answer) } else { answer }
+}
+
+fn standing(visitor: &Visitor, snapshot: &Snapshot) -> Standing {
+    let (encrypted, vouched) = (visitor.is_encrypted(), visitor.is_vouched_for(snapshot));
+    Standing { local: visitor.local, encrypted, vouched }
+}
+
+/// Answer a request at the address for those who ask for health alone.
+pub fn probe<S: Source>(source: &S, visitor: &Visitor, request: &Request<Incoming>) -> Answer {
+    let Some(snapshot) = source.snapshot() else {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "nothing serves");
+    };
+    let admin = snapshot.config().admin.as_ref();
+    let path = request.uri().path();
+    let metrics = || admin.and_then(|admin| admin.probes.as_ref()).is_some_and(|probes| probes.metrics);
+    match path {
+        "/healthz" | "/readyz" => {}
+        "/metrics" if metrics() => {
+            if let Err(refused) = access::check_metrics(admin, standing(visitor, &snapshot), request.headers()) {
+                return refused.answer();
+            }
+        }
+        _ => return problem(StatusCode::NOT_FOUND, "there is nothing at this path of this address"),
+    }
+    if !LOOK.contains(request.method()) {
+        return answer::method_not_allowed(LOOK);
+    }
+    let answer = look(source, &snapshot, path, request.headers());
+    if request.method() == Method::HEAD { headless(answer) } else { answer }
+}
+
+fn headless(answer: Answer) -> Answer {
+    answer.map(|_| http_body_util::Empty::new().boxed_unsync())
 }
 
 /// What a path takes; none if there is nothing.
@@ -98,11 +136,18 @@ fn look<S: Source>(source: &S, snapshot: &Snapshot, path: &str, headers: &http::
     }
 }
 
-async fn act<S: Source>(source: &S, snapshot: &Snapshot, path: &str, headers: &http::HeaderMap, body: &[u8]) -> Answer {
+async fn act<S: Source>(
+    source: &S,
+    snapshot: &Snapshot,
+    who: &Visitor,
+    path: &str,
+    headers: &http::HeaderMap,
+    body: &[u8],
+) -> Answer {
     match path {
-        "/api/v1/reload" => actions::reload(source).await,
-        "/api/v1/endpoints" => actions::set_endpoint(snapshot, headers, body),
-        _ => actions::set_log(source, headers, body),
+        "/api/v1/reload" => actions::reload(source, who).await,
+        "/api/v1/endpoints" => actions::set_endpoint(snapshot, who, headers, body),
+        _ => actions::set_log(source, who, headers, body),
     }
 }
 
@@ -119,7 +164,7 @@ GET  /api/v1/refusals   the last requests that were refused, and why
 GET  /api/v1/reloads    the last reloads, what changed and what was refused
 GET  /api/v1/events     all of it as it changes, as server-sent events
 GET  /api/v1/log        what is logged
-With admin.token alone:
+With admin.token or admin.tls.client_ca alone:
 PUT  /api/v1/log        log something else: {\"filter\": \"debug\"}
 PUT  /api/v1/endpoints  {\"cluster\": NAME, \"endpoint\": ADDRESS, \"state\": \"drain\"} takes one out, \"ready\" puts it back
 POST /api/v1/reload     look at all files now

@@ -38,14 +38,16 @@ pub fn status<S: Source>(source: &S, snapshot: &Snapshot) -> Value {
     });
     let clusters = status.certificates.iter().filter_map(|known| match &known.owner {
         Owner::Cluster(name) => Some(json!({ "name": &**name, "tls": certificates(known) })),
-        Owner::Listener(_) => None,
+        Owner::Listener(_) | Owner::Admin => None,
     });
+    let admin = status.certificates.iter().find(|known| known.owner == Owner::Admin);
     let problems =
         |status: &Status| -> Vec<String> { status.configuration.problems.iter().map(ToString::to_string).collect() };
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "ready": source.is_ready(),
         "listeners": listeners.collect::<Vec<_>>(),
+        "admin": { "tls": admin.map(certificates) },
         "clusters": clusters.collect::<Vec<_>>(),
         "configuration": {
             "file": config.path.display().to_string(),

@@ -115,7 +115,8 @@ fn config<S: Source>(source: &S, snapshot: &crate::snapshot::Snapshot) -> Value 
         describe::routes(source, snapshot),
         describe::plugins(&source.status()),
         describe::clusters(snapshot),
-        json!({ "token": snapshot.config().admin.as_ref().is_some_and(|admin| admin.token.is_some()) }),
+        // Who reads this has shown a token or a certificate, if there is either.
+        json!({ "may_change": snapshot.config().admin.as_ref().is_some_and(Admin::is_guarded) }),
     ];
     if let Value::Object(all) = &mut all {
         all.extend(

@@ -70,9 +70,29 @@ pub struct Admin {
     pub address: SocketAddr,
     /// Names that `Host` may carry besides the address itself.
     pub hosts: Vec<String>,
-    /// Bearer token; always present when `address` isn't loopback.
+    /// Bearer token. Where `address` isn't loopback, there is one, or clients' certificates are asked for.
     pub token: Option<Secret>,
+    /// None for plain HTTP. Whom its authorities vouch for may do what the token allows.
+    pub tls: Option<Tls>,
+    pub probes: Option<Probes>,
     /// Where the address is written, such as `sluice.toml:12`.
+    pub place: Place,
+}
+
+impl Admin {
+    /// Whether there is something by which somebody can show that he may change things.
+    pub fn is_guarded(&self) -> bool {
+        self.token.is_some() || self.tls.as_ref().is_some_and(|tls| tls.client.is_some())
+    }
+}
+
+/// `admin.probes`: an address for those who ask for health alone, which asks for nothing in return.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probes {
+    pub address: SocketAddr,
+    /// Whether `/metrics` is there too.
+    pub metrics: bool,
+    /// Where the address is written.
     pub place: Place,
 }
 

@@ -147,8 +147,10 @@ impl Config {
     /// Whether a connection to `target` ends at a listener of this configuration or at its admin API.
     pub fn is_own(&self, target: SocketAddr) -> bool {
         let listeners = self.listeners.iter().map(|listener| listener.address);
-        let mut own = listeners.chain(self.admin.as_ref().map(|admin| admin.address));
-        own.any(|address| reaches(target, address))
+        let admin = self.admin.iter().flat_map(|admin| {
+            [Some(admin.address), admin.probes.as_ref().map(|probes| probes.address)].into_iter().flatten()
+        });
+        listeners.chain(admin).any(|address| reaches(target, address))
     }
 }
 

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use crate::body::{Body, BodyError};
 use crate::config::model::Address;
 use crate::error::Error;
 use crate::plugin::http_client::{ClientError, HttpClient, Sending};
+use crate::telemetry::trail::{Followed, Trail};
 use crate::upstream::{Caller, ThreadCluster};
 
 /// The clusters of one thread by name.
@@ -31,6 +32,7 @@ struct Job {
     request: Request<Bytes>,
     timeout: Option<Duration>,
     max_body: usize,
+    followed: Option<Followed>,
     reply: oneshot::Sender<Result<Response<Bytes>, ClientError>>,
 }
 
@@ -54,19 +56,27 @@ impl Client {
 }
 
 impl HttpClient for Client {
-    fn send(&self, cluster: &str, request: Request<Bytes>, timeout: Option<Duration>, max_body: usize) -> Sending {
+    fn send(
+        &self,
+        cluster: &str,
+        request: Request<Bytes>,
+        timeout: Option<Duration>,
+        max_body: usize,
+        followed: Option<Followed>,
+    ) -> Sending {
         let (reply, answer) = oneshot::channel();
         // If the thread is stopping, the answer's channel is closed.
-        let _ = self.0.send(Job { cluster: cluster.into(), request, timeout, max_body, reply });
+        let _ = self.0.send(Job { cluster: cluster.into(), request, timeout, max_body, followed, reply });
         Box::pin(async move { answer.await.unwrap_or(Err(ClientError::Unavailable)) })
     }
 }
 
 impl Job {
     async fn run(self, cluster: Rc<ThreadCluster>) {
-        let Self { request, timeout, max_body, mut reply, .. } = self;
+        let Self { request, timeout, max_body, mut reply, followed, .. } = self;
+        let trail = followed.as_ref().map(trail);
         let sending = async {
-            let sending = send(&cluster, request, max_body);
+            let sending = send(&cluster, request, max_body, trail.as_ref());
             match timeout {
                 Some(timeout) => tokio::time::timeout(timeout, sending).await.unwrap_or(Err(ClientError::Timeout)),
                 None => sending.await,
@@ -77,14 +87,31 @@ impl Job {
             // The caller has dropped its future: nobody waits for the answer.
             () = reply.closed() => return,
         };
+        // Before whoever waits goes on.
+        if let (Some(trail), Some(Followed { tries: Some(tries), .. })) = (trail, followed)
+            && let Some(steps) = trail.take_steps()
+        {
+            tries.lock().unwrap_or_else(PoisonError::into_inner).extend(steps.tries);
+        }
         drop(reply.send(answer));
     }
+}
+
+/// Where the tries of one request are noted.
+fn trail(followed: &Followed) -> Trail {
+    let trail = Trail::default();
+    trail.trace(followed.context);
+    if followed.tries.is_some() {
+        trail.keep_steps();
+    }
+    trail
 }
 
 async fn send(
     cluster: &ThreadCluster,
     request: Request<Bytes>,
     max_body: usize,
+    trail: Option<&Trail>,
 ) -> Result<Response<Bytes>, ClientError> {
     let mut request = request.map(|body| if body.is_empty() { Body::Empty } else { Body::Full(body) });
     // Unlike a client's request this one names no host, so the cluster's stands in.
@@ -99,7 +126,7 @@ async fn send(
     if let Some(host) = host {
         request.headers_mut().insert(header::HOST, host);
     }
-    let (head, body) = cluster.send(request, Caller::default()).await.map_err(why)?.into_parts();
+    let (head, body) = cluster.send(request, Caller { trail, ..Caller::default() }).await.map_err(why)?.into_parts();
     let body = body.collect(max_body).await.map_err(|error| match error {
         BodyError::TooLarge => ClientError::TooLarge,
         BodyError::Idle => ClientError::Timeout,
@@ -131,7 +158,7 @@ mod tests {
         let (client, serve) = Client::new(Rc::new(RefCell::new(Rc::new(clusters))));
         tokio::task::spawn_local(serve);
         let request = Request::post("/").body(Bytes::from_static(body)).unwrap();
-        client.send("up", request, None, 1000).await
+        client.send("up", request, None, 1000, None).await
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Control {
     /// The first snapshot.
     pub first: Built,
     pub admin: Option<TcpListener>,
+    /// For those who ask for health alone.
+    pub probes: Option<TcpListener>,
     pub log: Option<LogControl>,
     pub status: watch::Sender<Arc<Status>>,
     pub requests: mpsc::UnboundedReceiver<Request>,
@@ -50,7 +52,8 @@ impl Control {
     }
 
     async fn run(self) {
-        let Self { shared, mut builder, first, admin, log, status, requests, mut retired, ready, mut stop } = self;
+        let Self { shared, mut builder, first, admin, probes, log, status, requests, mut retired, ready, mut stop } =
+            self;
         tokio::task::spawn_local(async move {
             while let Some(snapshot) = retired.recv().await {
                 drop(snapshot);
@@ -76,21 +79,14 @@ impl Control {
             health.update(snapshot.clusters());
             acme.update(snapshot.config(), &snapshot.certificates().challenges, obtained.clone());
         }
-        match admin.map(tokio::net::TcpListener::from_std) {
-            Some(Ok(listener)) => {
-                let (shared, metrics) = (shared.clone(), shared.metrics.clone());
-                let answering = admin::serve(listener, Arc::new(Overview { shared: shared.clone(), log }));
-                tokio::task::spawn_local(async move {
-                    tokio::select! {
-                        () = answering => {}
-                        // What it answers already, it answers to the end.
-                        () = shared.handed_over() => {}
-                    }
-                });
-                tokio::task::spawn_local(async move { metrics.timeline().record(&metrics).await });
-            }
-            Some(Err(error)) => tracing::error!(%error, "the admin API can't accept connections"),
-            None => {}
+        if admin.is_some() {
+            let metrics = shared.metrics.clone();
+            tokio::task::spawn_local(async move { metrics.timeline().record(&metrics).await });
+        }
+        let source = Arc::new(Overview { shared: shared.clone(), log });
+        let doors = [(admin, admin::Door::Main), (probes, admin::Door::Probes)];
+        for (socket, door) in doors.into_iter().filter_map(|(socket, door)| Some((socket?, door))) {
+            answer(socket, door, &source);
         }
         // Whoever started the gateway may have gone.
         let _ = ready.send(());
@@ -121,5 +117,20 @@ impl Control {
         }
         // There will be no more reloads, but what serves goes on.
         let _ = stop.await;
+    }
+}
+
+/// Answer the admin API's requests that come in by one socket, until another process does.
+fn answer(socket: TcpListener, door: admin::Door, source: &Arc<Overview>) {
+    let (source, shared) = (source.clone(), source.shared.clone());
+    match tokio::net::TcpListener::from_std(socket) {
+        Ok(listener) => drop(tokio::task::spawn_local(async move {
+            tokio::select! {
+                () = admin::serve(listener, door, source) => {}
+                // What it answers already, it answers to the end.
+                () = shared.handed_over() => {}
+            }
+        })),
+        Err(error) => tracing::error!(%error, "the admin API can't accept connections"),
     }
 }

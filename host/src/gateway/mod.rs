@@ -115,6 +115,7 @@ impl From<reload::StartError> for StartError {
 pub struct Gateway {
     shared: Arc<Shared>,
     admin: Option<SocketAddr>,
+    probes: Option<SocketAddr>,
     workers: Vec<std::thread::JoinHandle<()>>,
     pulse: Pulse,
     control: Option<std::thread::JoinHandle<()>>,
@@ -150,6 +151,11 @@ impl Gateway {
     /// Where the admin API can be reached, if there is one.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin
+    }
+
+    /// Where those can ask who want to know of its health alone, if there is an address for them.
+    pub fn probes_address(&self) -> Option<SocketAddr> {
+        self.probes
     }
 
     /// What serves now.
@@ -274,7 +280,7 @@ impl std::fmt::Debug for Gateway {
 /// Build everything and start the threads. Blocks for as long as that takes.
 fn build(options: &Options) -> Result<(Gateway, oneshot::Receiver<()>), StartError> {
     let metrics = Metrics::new();
-    let (mut sockets, mut admin) = (None, None);
+    let (mut sockets, mut admin, mut probes) = (None, None, None);
     let access = Arc::new(AccessOutput::new(metrics.access_log_dropped().clone()));
     let (builder, first) = Builder::start(&options.config, metrics.clone(), |config| {
         let inherited = options.inherited.clone();
@@ -285,6 +291,11 @@ fn build(options: &Options) -> Result<(Gateway, oneshot::Receiver<()>), StartErr
             Ok(bound) => admin = bound,
             Err(refused) => problems.push(refused),
         }
+        match config.admin.as_ref().and_then(|admin| admin.probes.as_ref()).map(|own| new.bind_probes(own)).transpose()
+        {
+            Ok(bound) => probes = bound,
+            Err(refused) => problems.push(refused),
+        }
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     })?;
     // Both are there: there is no first snapshot without a configuration.
@@ -293,7 +304,9 @@ fn build(options: &Options) -> Result<(Gateway, oneshot::Receiver<()>), StartErr
     };
     let config = snapshot.config();
     let admin_address = admin.as_ref().map(|bound: &Bound| bound.address);
-    let admin = admin.and_then(|bound| bound.sockets.into_iter().next());
+    let probes_address = probes.as_ref().map(|bound: &Bound| bound.address);
+    let socket = |bound: Option<Bound>| bound.and_then(|bound| bound.sockets.into_iter().next());
+    let (admin, probes) = (socket(admin), socket(probes));
     let (retire, retired) = mpsc::unbounded_channel();
     let (mut commands, mut pulses, mut workers) = (Vec::new(), Vec::new(), Vec::new());
     let gates = Arc::<Gates>::default();
@@ -317,6 +330,7 @@ fn build(options: &Options) -> Result<(Gateway, oneshot::Receiver<()>), StartErr
         builder,
         first,
         admin,
+        probes,
         log: options.log.clone(),
         status: status_sender,
         requests,
@@ -326,7 +340,8 @@ fn build(options: &Options) -> Result<(Gateway, oneshot::Receiver<()>), StartErr
     };
     let control = Some(control.spawn().map_err(StartError::Thread)?);
     let pulse = Pulse(pulses);
-    Ok((Gateway { shared, admin: admin_address, workers, pulse, control, stop: Some(stop) }, is_ready))
+    let (admin, probes) = (admin_address, probes_address);
+    Ok((Gateway { shared, admin, probes, workers, pulse, control, stop: Some(stop) }, is_ready))
 }
 
 #[cfg(test)]

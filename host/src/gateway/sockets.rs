@@ -8,8 +8,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::Problem;
-use crate::config::model::{Admin, Config, Listener};
-use crate::process::{Handed, Inherited, Role};
+use crate::config::model::{Admin, Config, Listener, Probes};
+use crate::process::{Handed, Inherited, PROBES, Role};
 use crate::reload::Prepare;
 use crate::server::{Bound, adopt, bind};
 use crate::snapshot::problem;
@@ -43,7 +43,7 @@ struct State {
     /// Where what is served listens.
     serving: BTreeMap<Key, Serving>,
     /// The admin API's.
-    admin: Option<Handed>,
+    admin: Vec<Handed>,
 }
 
 #[derive(Debug)]
@@ -111,17 +111,27 @@ impl Sockets {
     /// # Errors
     /// The address can't be had.
     pub fn bind_admin(&self, admin: &Admin) -> Result<Bound, Problem> {
-        let refused =
-            |error: &dyn std::fmt::Display| problem(&admin.place, "admin.address".to_owned(), error.to_string(), "");
-        let inherited = self.inherited.take_admin(admin.address);
+        let bound = self.bind_own(self.inherited.take_admin(admin.address), admin.address, "");
+        bound.map_err(|error| problem(&admin.place, "admin.address".to_owned(), error, ""))
+    }
+
+    /// The socket for those who ask for health alone.
+    ///
+    /// # Errors
+    /// The address can't be had.
+    pub fn bind_probes(&self, probes: &Probes) -> Result<Bound, Problem> {
+        let bound = self.bind_own(self.inherited.take_probes(probes.address), probes.address, PROBES);
+        bound.map_err(|error| problem(&probes.place, "admin.probes.address".to_owned(), error, ""))
+    }
+
+    fn bind_own(&self, inherited: Vec<TcpListener>, address: SocketAddr, name: &str) -> Result<Bound, String> {
         let bound = if inherited.is_empty() {
-            bind(admin.address, 1).map_err(|error| refused(&error))?
+            bind(address, 1).map_err(|error| error.to_string())?
         } else {
-            adopt(inherited, 1).map_err(|error| refused(&error))?
+            adopt(inherited, 1).map_err(|error| error.to_string())?
         };
-        let kept = keep(&bound).map_err(|error| refused(&error))?;
-        let handed = Handed { role: Role::Admin, name: Arc::default(), address: admin.address, sockets: kept };
-        self.lock().admin = Some(handed);
+        let sockets = keep(&bound).map_err(|error| error.to_string())?;
+        self.lock().admin.push(Handed { role: Role::Admin, name: name.into(), address, sockets });
         Ok(bound)
     }
 
@@ -147,7 +157,7 @@ impl Sockets {
     /// Keep none of them open any more; threads have theirs.
     pub fn let_go(&self) {
         let mut state = self.lock();
-        state.admin = None;
+        state.admin.clear();
         state.serving.values_mut().for_each(|serving| serving.kept.sockets.clear());
     }
 

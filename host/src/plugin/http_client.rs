@@ -7,12 +7,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::telemetry::trail::Followed;
+
 /// Sends one request to a cluster and collects the answer.
 pub trait HttpClient: Send + Sync {
     /// `request` carries path and query in its URI, no `host` and no framing fields. The answer's
     /// body is at most `max_body` bytes.
-    fn send(&self, cluster: &str, request: http::Request<Bytes>, timeout: Option<Duration>, max_body: usize)
-    -> Sending;
+    /// Who sends it tells of its tries in `followed`, if that is there, and names each to the endpoint.
+    fn send(
+        &self,
+        cluster: &str,
+        request: http::Request<Bytes>,
+        timeout: Option<Duration>,
+        max_body: usize,
+        followed: Option<Followed>,
+    ) -> Sending;
 }
 
 /// A request on its way. Dropping it cancels the upstream call.

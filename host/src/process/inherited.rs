@@ -3,6 +3,9 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// The name of the socket for those who ask for health alone; the admin API's own has none.
+pub const PROBES: &str = "probes";
+
 /// What sockets are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -59,14 +62,24 @@ impl Inherited {
 
     /// The sockets of the admin API.
     pub fn take_admin(&self, address: SocketAddr) -> Vec<TcpListener> {
+        self.take_own("admin", "", address)
+    }
+
+    /// The sockets for those who ask for health alone, which a predecessor hands on as [`PROBES`].
+    pub fn take_probes(&self, address: SocketAddr) -> Vec<TcpListener> {
+        self.take_own(PROBES, PROBES, address)
+    }
+
+    /// By what a supervisor calls them, and what a predecessor does.
+    fn take_own(&self, by_supervisor: &str, by_predecessor: &str, address: SocketAddr) -> Vec<TcpListener> {
         if self.by_name {
-            let named = self.take(|handed| &*handed.name == "admin");
+            let named = self.take(|handed| &*handed.name == by_supervisor);
             if !named.is_empty() {
                 return named;
             }
             return self.take(|handed| handed.address == address && address.port() != 0);
         }
-        self.take(|handed| handed.role == Role::Admin && handed.address == address)
+        self.take(|handed| handed.role == Role::Admin && &*handed.name == by_predecessor && handed.address == address)
     }
 
     /// What nobody took.
@@ -102,6 +115,7 @@ mod tests {
             handed(Role::Listener, "b", "127.0.0.1:0"),
             handed(Role::Listener, "c", "127.0.0.1:0"),
             handed(Role::Admin, "", "127.0.0.1:0"),
+            handed(Role::Admin, PROBES, "127.0.0.1:0"),
         ]);
         let any = "127.0.0.1:0".parse().unwrap();
         assert_eq!(inherited.take_listener("other", "127.0.0.1:80".parse().unwrap()).len(), 1, "names may change");
@@ -109,6 +123,7 @@ mod tests {
         assert_eq!(inherited.take_listener("other", any).len(), 0);
         assert_eq!(inherited.take_listener("b", any).len(), 1);
         assert_eq!(inherited.take_admin(any).len(), 1);
+        assert_eq!(inherited.take_probes(any).len(), 1);
         assert_eq!(inherited.rest().iter().map(|handed| &*handed.name).collect::<Vec<_>>(), ["c"]);
     }
 

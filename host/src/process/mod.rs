@@ -11,6 +11,6 @@ mod pid_file;
 pub use activation::{ActivationError, activated};
 pub use descriptors::{Descriptors, raise_descriptor_limit};
 pub use handover::{HandoverError, Predecessor, Successor, Undo};
-pub use inherited::{Handed, Inherited, Role};
+pub use inherited::{Handed, Inherited, PROBES, Role};
 pub use notify::{Notifier, watchdog};
 pub use pid_file::PidFile;

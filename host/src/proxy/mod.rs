@@ -22,13 +22,15 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Instant;
 
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use crate::body::Body;
 use crate::plugin::chain::Passage;
 use crate::plugin::exchange::Origin;
 use crate::server::{Connection, Handler, Refusal};
 use crate::snapshot::thread::ThreadSnapshot;
+use crate::telemetry::metrics::{Ended, MethodLabel, RouteMetrics};
+use crate::telemetry::traces::TraceContext;
 use entry::Admitted;
 pub use explain::{Edit, End, Story, explain};
 use leave::leave;
@@ -59,11 +61,12 @@ impl Proxy {
             return answer;
         }
         let mut line = observe::begin(&snapshot, &session, &request, start);
+        let counted = Counted::new(&session, request.method(), start);
         let Admitted { mut exchange, route, mut body, request_id, closes } =
             match entry::admit(&snapshot, &session, &self.ids, request) {
                 Ok(admitted) => admitted,
                 Err(refused) => {
-                    snapshot.unmatched.record(refused.answer.status(), start.elapsed());
+                    counted.end(&snapshot.unmatched, refused.answer.status(), observe::trace(&line));
                     return refused_as_wanted(&snapshot, line, *refused);
                 }
             };
@@ -86,11 +89,29 @@ impl Proxy {
         if closes {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        route.metrics.record(told.unwrap_or(answer.status()), start.elapsed());
+        counted.end(&route.metrics, told.unwrap_or(answer.status()), observe::trace(&line));
         match outcome {
             Some(outcome) => observe::end(line, outcome, answer),
             None => answer,
         }
+    }
+}
+
+/// A request on its way into the metrics.
+struct Counted {
+    method: MethodLabel,
+    scheme: &'static str,
+    start: Instant,
+}
+
+impl Counted {
+    fn new(session: &Session, method: &Method, start: Instant) -> Self {
+        Self { method: method.into(), scheme: session.connection.scheme, start }
+    }
+
+    fn end(self, metrics: &RouteMetrics, status: StatusCode, trace: Option<TraceContext>) {
+        let Self { method, scheme, start } = self;
+        metrics.record(status, Ended { method, scheme, duration: start.elapsed(), trace });
     }
 }
 
@@ -127,7 +148,8 @@ impl Handler for Proxy {
         *request.method_mut() = refused.method.clone();
         *request.uri_mut() = refused.path.parse().unwrap_or_default();
         let line = observe::begin(&snapshot, session, &request, start);
-        snapshot.unmatched.record(refused.answer.status(), start.elapsed());
+        let counted = Counted::new(session, &refused.method, start);
+        counted.end(&snapshot.unmatched, refused.answer.status(), observe::trace(&line));
         refused_as_wanted(&snapshot, line, refused)
     }
 }

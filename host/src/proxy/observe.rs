@@ -17,7 +17,7 @@ use crate::plugin::exchange::{Exchange, Origin};
 use crate::snapshot::thread::ThreadSnapshot;
 use crate::telemetry::access::{Entry, Outcome};
 use crate::telemetry::refusals::Refusal;
-use crate::telemetry::traces;
+use crate::telemetry::traces::{self, TraceContext};
 use crate::telemetry::trail::Reason;
 
 /// The line of one request, if lines are written. Dropped without an answer, it tells that the client went.
@@ -30,10 +30,15 @@ pub(super) fn begin(snapshot: &ThreadSnapshot, session: &Session, request: &Requ
     Some(log.begin(request, connection.scheme, connection.peer.ip(), &connection.listener, start))
 }
 
+/// The trace that a request belongs to, if requests are traced.
+pub(super) fn trace(line: &Line) -> Option<TraceContext> {
+    line.as_ref().and_then(|line| line.trace())
+}
+
 /// Have the exchange note what will be told of it, and tell others of its trace.
 pub(super) fn prepare(snapshot: &ThreadSnapshot, line: &Line, exchange: &mut Exchange) {
     let Some(log) = &snapshot.access_log else { return };
-    let trace = line.as_ref().and_then(|line| line.trace());
+    let trace = trace(line);
     if let Some(trace) = trace {
         traces::mark(&mut exchange.request.headers, &trace);
         exchange.trail.trace(trace);

@@ -1,11 +1,11 @@
-//! The certificates of listeners and clusters as their files were last read: made anew only when a file or what is
+//! The certificates of listeners, of the admin API and of clusters as their files were last read: made anew only when a file or what is
 //! asked for has changed. Files that are wrong keep the last good ones, as those of components do.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest as _, Sha256};
 
@@ -24,6 +24,7 @@ const MOST_BYTES: u64 = 1 << 20;
 #[derive(Default)]
 pub struct Store {
     listeners: Kept<model::Tls>,
+    admin: Kept<model::Tls>,
     clusters: Kept<model::ClusterTls>,
     /// How names are shown to be the gateway's own.
     challenges: Arc<Challenges>,
@@ -35,6 +36,7 @@ impl Store {
     pub fn refresh(&mut self, configs: &[&Config], unsettled: &BTreeSet<PathBuf>) {
         let challenges = &self.challenges;
         self.listeners.refresh(configs.iter().flat_map(|config| listeners(config)), unsettled, challenges);
+        self.admin.refresh(configs.iter().flat_map(|config| admin(config)), unsettled, challenges);
         self.clusters.refresh(configs.iter().flat_map(|config| clusters(config)), unsettled, challenges);
     }
 
@@ -46,6 +48,7 @@ impl Store {
         let mut problems = Vec::new();
         let certificates = Certificates {
             listeners: self.listeners.choose(listeners(config), "listener", &mut problems),
+            admin: self.admin.choose(admin(config), "", &mut problems).into_values().next(),
             clusters: self.clusters.choose(clusters(config), "cluster", &mut problems),
             challenges: Arc::clone(&self.challenges),
         };
@@ -55,18 +58,26 @@ impl Store {
     pub fn describe(&self, config: &Config) -> Vec<CertificateStatus> {
         let challenges = &self.challenges;
         let listeners = self.listeners.describe(listeners(config), challenges, Owner::Listener);
-        listeners.chain(self.clusters.describe(clusters(config), challenges, Owner::Cluster)).collect()
+        let admin = self.admin.describe(admin(config), challenges, |_| Owner::Admin);
+        listeners.chain(admin).chain(self.clusters.describe(clusters(config), challenges, Owner::Cluster)).collect()
     }
 }
 
 /// The files of everything that encrypts.
 pub fn files(config: &Config) -> impl Iterator<Item = &PathBuf> {
-    listeners(config).flat_map(|(_, tls)| tls.files()).chain(clusters(config).flat_map(|(_, tls)| tls.files()))
+    let of_servers = listeners(config).chain(admin(config)).flat_map(|(_, tls)| tls.files());
+    of_servers.chain(clusters(config).flat_map(|(_, tls)| tls.files()))
 }
 
 /// The listeners that encrypt.
 fn listeners(config: &Config) -> impl Iterator<Item = (&Arc<str>, &model::Tls)> {
     config.listeners.iter().filter_map(|listener| Some((&listener.name, listener.tls.as_ref()?)))
+}
+
+/// The admin API, if it encrypts; without a name.
+fn admin(config: &Config) -> impl Iterator<Item = (&Arc<str>, &model::Tls)> {
+    static NAME: LazyLock<Arc<str>> = LazyLock::new(Arc::default);
+    config.admin.iter().filter_map(|admin| Some((&*NAME, admin.tls.as_ref()?)))
 }
 
 /// The clusters whose connections are encrypted.
@@ -242,7 +253,7 @@ impl<W: Wanted> Kept<W> {
                     };
                     problems.push(snapshot::problem(
                         wanted.place(),
-                        format!("{kind} \"{name}\": tls"),
+                        if name.is_empty() { "admin.tls".to_owned() } else { format!("{kind} \"{name}\": tls") },
                         message,
                         remedy,
                     ));

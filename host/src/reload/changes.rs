@@ -29,6 +29,10 @@ pub fn changes(before: &Snapshot, now: &Snapshot) -> Vec<String> {
             changes.push(format!("listener {listener}: new certificates"));
         }
     }
+    let admin = |snapshot: &Snapshot| snapshot.certificates().admin.as_ref().map(Arc::as_ptr);
+    if admin(before).is_some() && admin(now).is_some() && admin(before) != admin(now) {
+        changes.push("admin: new certificates".to_owned());
+    }
     for (cluster, tls) in &now.certificates().clusters {
         if before.certificates().clusters.get(cluster).is_some_and(|old| !Arc::ptr_eq(old, tls)) {
             changes.push(format!("cluster {cluster}: new certificates"));

@@ -31,6 +31,8 @@ pub type ByName<T> = BTreeMap<Arc<str>, Arc<T>>;
 #[derive(Default)]
 pub struct Certificates {
     pub listeners: ByName<Tls>,
+    /// Of the admin API; none if it speaks plain HTTP.
+    pub admin: Option<Arc<Tls>>,
     pub clusters: ByName<upstream::Tls>,
     /// What authorities are shown that ask whether a name is the gateway's own.
     pub challenges: Arc<Challenges>,

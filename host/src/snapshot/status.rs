@@ -14,7 +14,7 @@ pub struct Status {
     pub configuration: ConfigurationStatus,
     /// Configured plugins in the order of the configuration, then dropped ones by name.
     pub plugins: Vec<PluginStatus>,
-    /// Of listeners with TLS, then of clusters, in the order of the configuration.
+    /// Of listeners with TLS, of the admin API, then of clusters, in the order of the configuration.
     pub certificates: Vec<CertificateStatus>,
 }
 
@@ -22,6 +22,7 @@ pub struct Status {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
     Listener(Arc<str>),
+    Admin,
     Cluster(Arc<str>),
 }
 
@@ -29,6 +30,7 @@ impl std::fmt::Display for Owner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Listener(name) => write!(f, "listener {name}"),
+            Self::Admin => f.write_str("admin"),
             Self::Cluster(name) => write!(f, "cluster {name}"),
         }
     }

@@ -6,6 +6,7 @@
 
 mod cluster;
 pub mod dns;
+mod exemplar;
 mod expiry;
 mod exposition;
 mod families;
@@ -13,6 +14,7 @@ mod listener;
 mod overload;
 mod own;
 mod reading;
+mod route;
 mod series;
 mod state;
 
@@ -27,7 +29,8 @@ pub use exposition::Format;
 pub use listener::{ConnectionLife, ListenerMetrics};
 pub use own::{OwnError, Record};
 pub use reading::{Buckets, Classes, ClusterReading, Failure, ListenerReading, PluginReading, Traffic, bounds};
-use series::{Counter, Histogram, Series};
+pub use route::{Ended, MethodLabel, RouteMetrics};
+use series::{Counter, Series};
 pub use state::{LinkState, StateMetrics, StateReporter};
 
 use super::refusals::Refusals;
@@ -220,20 +223,6 @@ pub struct ComponentSample {
     pub digest: String,
     /// `serving`, `last-good` or `unavailable`.
     pub state: &'static str,
-}
-
-/// Of one route.
-#[derive(Debug, Default)]
-pub struct RouteMetrics {
-    by_status: Series<u16, Histogram>,
-}
-
-impl RouteMetrics {
-    /// An exchange ended: the answer's status and the time from head to head.
-    pub fn record(&self, status: http::StatusCode, duration: Duration) {
-        // What an upstream makes up beyond a plausible number of statuses counts under 0.
-        self.by_status.find(status.as_u16(), 0).record(duration);
-    }
 }
 
 /// Of one plugin.

@@ -57,8 +57,8 @@ mod tests {
     #[test]
     fn it_keeps_the_last_points_with_all_routes_summed_up() {
         let (metrics, timeline) = (Metrics::new(), Timeline::default());
-        metrics.route("a").record(http::StatusCode::OK, Duration::from_millis(1));
-        metrics.route("b").record(http::StatusCode::NOT_FOUND, Duration::from_secs(60));
+        metrics.route("a").record_get(http::StatusCode::OK, Duration::from_millis(1));
+        metrics.route("b").record_get(http::StatusCode::NOT_FOUND, Duration::from_secs(60));
         for second in 0..MOST as u64 + 1 {
             timeline.add(SystemTime::UNIX_EPOCH + Duration::from_secs(second), &metrics);
         }

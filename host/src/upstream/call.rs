@@ -14,8 +14,6 @@ use crate::balance::{PickContext, View};
 use crate::body::Body;
 use crate::config::model::Retries;
 use crate::error::{Error, Fault};
-use crate::telemetry::traces::TRACEPARENT;
-use crate::telemetry::trail::{Trail, Try};
 
 /// What came of one try. With an error comes the request if nothing of it was sent.
 pub(super) type Tried = Result<Response<Body>, (Error, Option<Request<Body>>)>;
@@ -82,23 +80,22 @@ impl ThreadCluster {
             let spare = retries
                 .filter(|retries| attempt <= retries.attempts)
                 .and_then(|retries| Some((copy(&request, &retries.methods)?, retries)));
-            let begun = caller.trail.and_then(Trail::begin);
-            let span = caller.trail.and_then(Trail::next_try).map(|(span, parent)| {
-                request.headers_mut().insert(TRACEPARENT, parent);
-                span
-            });
+            let note = self.note(&caller, index, &mut request);
             let hedge = hedge.filter(|_| attempt == 1).and_then(|hedge| Some((copy(&request, &hedge.methods)?, hedge)));
             let (index, sent) = match hedge {
-                None => (index, self.attempt(index, request, caller.ends).await),
+                None => {
+                    let sent = self.attempt(index, request, caller.ends).await;
+                    note.end(&sent);
+                    (index, sent)
+                }
                 // Apart, so that others don't pay for it.
                 Some((twin, hedge)) => {
-                    let hedged = Box::pin(self.hedged(index, request, twin, hedge, &caller)).await;
+                    let hedged = Box::pin(self.hedged(index, (request, note), twin, hedge, &caller)).await;
                     tried.extend(hedged.other);
                     (hedged.index, hedged.sent)
                 }
             };
             drop(room.take());
-            self.note(caller.trail, begun, span, index, &sent);
             let repeat = match (sent, spare) {
                 (Err((error, Some(unsent))), _) if attempt < self.most_endpoints() => {
                     last = error;
@@ -182,18 +179,6 @@ impl ThreadCluster {
             sticky.keep(index, answer.headers_mut());
         }
         answer
-    }
-
-    fn note(&self, trail: Option<&Trail>, begun: Option<Instant>, span: Option<u64>, index: usize, sent: &Tried) {
-        let (Some(trail), Some(start)) = (trail, begun) else { return };
-        trail.tried(|| Try {
-            cluster: std::sync::Arc::clone(self.cluster().name()),
-            endpoint: self.cluster().members().get(index).map_or("", |member| member.endpoint.text()).into(),
-            status: sent.as_ref().ok().map(|answer| answer.status().as_u16()),
-            start,
-            span,
-            duration: start.elapsed(),
-        });
     }
 
     /// The endpoint that the request's session is with, if it is one to ask.

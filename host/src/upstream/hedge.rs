@@ -8,6 +8,7 @@ use http::Request;
 
 use super::call::Tried;
 use super::limit::Room;
+use super::noted::Noted;
 use super::send::{Caller, Seen, ThreadCluster};
 use crate::balance::PickContext;
 use crate::body::Body;
@@ -23,12 +24,13 @@ pub(super) struct Hedged {
 }
 
 impl ThreadCluster {
-    /// Send a request to the endpoint `first`, and its `twin` to another one if that takes long.
+    /// Send a request to the endpoint `first`, and its `twin` to another one if that takes long. Each is told of as a try
+    /// of its own, the one that counts as the last.
     pub(super) async fn hedged(
         &self,
         first: usize,
-        request: Request<Body>,
-        twin: Request<Body>,
+        (request, note): (Request<Body>, Noted<'_>),
+        mut twin: Request<Body>,
         hedge: &Hedge,
         caller: &Caller<'_>,
     ) -> Hedged {
@@ -36,13 +38,19 @@ impl ThreadCluster {
         let mut one = pin!(self.attempt(first, request, caller.ends));
         tokio::select! {
             biased;
-            sent = &mut one => return Hedged { index: first, sent, other: None },
+            sent = &mut one => {
+                note.end(&sent);
+                return Hedged { index: first, sent, other: None };
+            }
             () = tokio::time::sleep(hedge.after) => {}
         }
         let Some((second, _room)) = self.another(first, &twin, caller) else {
-            return Hedged { index: first, sent: one.await, other: None };
+            let sent = one.await;
+            note.end(&sent);
+            return Hedged { index: first, sent, other: None };
         };
         let begun_too = Instant::now();
+        let note_too = self.note(caller, second, &mut twin);
         let mut two = pin!(self.attempt(second, twin, caller.ends));
         let (index, sent) = tokio::select! {
             biased;
@@ -50,14 +58,19 @@ impl ThreadCluster {
             sent = &mut two => (second, sent),
         };
         let won = index == second;
+        let (note, note_of_other) = if won { (note_too, note) } else { (note, note_too) };
         if is_good(&sent) {
+            drop(note_of_other);
+            note.end(&sent);
             self.cluster().metrics().hedge(if won { "won" } else { "lost" });
             let (loser, waited) = if won { (first, begun.elapsed()) } else { (second, begun_too.elapsed()) };
             self.overtaken(loser, waited);
             return Hedged { index, sent, other: Some(loser) };
         }
         // There is another chance.
+        note.end(&sent);
         let (late, sent_late) = if won { (first, one.await) } else { (second, two.await) };
+        note_of_other.end(&sent_late);
         if is_good(&sent_late) {
             self.cluster().metrics().hedge(if won { "lost" } else { "won" });
             return Hedged { index: late, sent: sent_late, other: Some(index) };

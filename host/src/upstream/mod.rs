@@ -16,6 +16,7 @@ mod hedge;
 mod http1;
 mod http2;
 mod limit;
+mod noted;
 mod outlier;
 mod peak;
 mod places;

@@ -2,6 +2,7 @@
 //! clients that speak in bytes. Everything is on the loopback device and on ports that the system chooses.
 
 pub mod client;
+pub mod collector;
 pub mod components;
 pub mod frames;
 pub mod pebble;

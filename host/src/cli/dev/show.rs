@@ -86,6 +86,8 @@ mod tests {
                 plugin: "hello".into(),
                 hook: "on-request",
                 outcome,
+                failed: false,
+                span: None,
                 duration: Duration::from_micros(3100),
                 busy: Duration::from_micros(38),
                 details: Some(details),

@@ -45,7 +45,11 @@ pub fn announce(gateway: &Gateway) {
         }
     }
     if let Some(admin) = gateway.admin_address() {
-        tracing::info!("admin API: http://{admin}");
+        let tls = config.admin.as_ref().is_some_and(|admin| admin.tls.is_some());
+        tracing::info!("admin API: {}://{admin}", if tls { "https" } else { "http" });
+    }
+    if let Some(probes) = gateway.probes_address() {
+        tracing::info!("probes: http://{probes}");
     }
     tracing::info!("ready, with {} data threads", config.server.threads);
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sluice::plugin::http_client::{ClientError, HttpClient, Sending};
+use sluice::telemetry::trail::Followed;
 
 use super::cases::{Upstream, UpstreamError};
 
@@ -32,7 +33,14 @@ impl Answers {
 }
 
 impl HttpClient for Answers {
-    fn send(&self, cluster: &str, request: http::Request<Bytes>, _: Option<Duration>, max_body: usize) -> Sending {
+    fn send(
+        &self,
+        cluster: &str,
+        request: http::Request<Bytes>,
+        _: Option<Duration>,
+        max_body: usize,
+        _: Option<Followed>,
+    ) -> Sending {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         state.asked.push(format!("{} {cluster} {target}", request.method()));

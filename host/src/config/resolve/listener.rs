@@ -36,10 +36,16 @@ pub(super) fn check(written: &Written, path: &Path, problems: &Problems) {
         if let Some(message) = taken {
             problems.add(&address.place, key(), Fault::new(message, "give each listener its own address or port"));
         }
-        let admin = written.admin.as_ref().and_then(|admin| admin.address.as_ref());
-        if let Some(admin) = admin.filter(|admin| collide(admin.value, address.value)) {
-            let message = format!("{} is the address of [admin], at {}", address.value, admin.place);
-            problems.add(&address.place, key(), Fault::new(message, "give each its own address or port"));
+        let admin = written.admin.as_ref();
+        let own = [
+            ("[admin]", admin.and_then(|admin| admin.address.as_ref())),
+            ("admin.probes", admin.and_then(|admin| admin.probes.as_ref()?.address.as_ref())),
+        ];
+        for (whose, other) in own {
+            if let Some(other) = other.filter(|other| collide(other.value, address.value)) {
+                let message = format!("{} is the address of {whose}, at {}", address.value, other.place);
+                problems.add(&address.place, key(), Fault::new(message, "give each its own address or port"));
+            }
         }
     }
 }
@@ -70,7 +76,7 @@ pub(super) fn resolve(
     whole.collect()
 }
 
-fn resolve_tls(written: &written::Tls, base: &Path, acme: &Acme, address: SocketAddr) -> Tls {
+pub(super) fn resolve_tls(written: &written::Tls, base: &Path, acme: &Acme, address: SocketAddr) -> Tls {
     let whole = |path: &Path| absolute(&base.join(path));
     let files =
         |(certificate, key): &(PathBuf, PathBuf)| CertificateFiles { certificate: whole(certificate), key: whole(key) };

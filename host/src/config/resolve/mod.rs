@@ -70,7 +70,7 @@ pub(super) fn resolve(written: Written, path: &Path, base: &Path, problems: &Pro
         path: absolute(path),
         files: Vec::new(),
         include_directories: Vec::<PathBuf>::new(),
-        admin: server::admin(&written, problems),
+        admin: server::admin(&written, base, &acme, problems),
         access_log: server::access_log(&written, base),
         server: server::server(&written, path, base),
         overload: written.overload,

@@ -6,23 +6,43 @@ use std::sync::Arc;
 use http::HeaderName;
 use sha2::{Digest, Sha256};
 
+use super::listener::resolve_tls;
 use crate::config::files::absolute;
-use crate::config::model::{AccessLog, AccessOutput, Admin, IdentityFields, Server};
+use crate::config::model::{AccessLog, AccessOutput, Acme, Admin, IdentityFields, Probes, Server, Tls};
+use crate::config::network::collide;
 use crate::config::problem::{At, Fault, Problems};
 use crate::config::written::{self, Written};
 
-pub(super) fn admin(written: &Written, problems: &Problems) -> Option<Admin> {
+pub(super) fn admin(written: &Written, base: &Path, acme: &Acme, problems: &Problems) -> Option<Admin> {
     let admin = written.admin.as_ref()?;
+    let probes = admin.probes.as_ref().and_then(|probes| {
+        let address = probes.address.as_ref()?;
+        Some(Probes { address: address.value, metrics: probes.metrics, place: address.place.to_string().into() })
+    });
     let address = admin.address.as_ref()?;
-    if !address.value.ip().to_canonical().is_loopback() && !admin.has_token {
+    if !address.value.ip().to_canonical().is_loopback() && !admin.is_guarded {
         let fault = Fault::new(
             format!("{} can be reached from other machines, and there is no token", address.value),
-            "add admin.token = { env = \"…\" }, or listen on 127.0.0.1",
+            "add admin.token = { env = \"…\" }, or client_ca to admin.tls, or listen on 127.0.0.1",
         );
         problems.add(&address.place, "admin.address", fault);
     }
-    let place = address.place.to_string().into();
-    Some(Admin { address: address.value, hosts: admin.hosts.clone(), token: admin.token.clone(), place })
+    if let Some(probes) = admin.probes.as_ref().and_then(|probes| probes.address.as_ref())
+        && collide(probes.value, address.value)
+    {
+        let message = format!("{} is the address of [admin], at {}", probes.value, address.place);
+        let fault = Fault::new(message, "give each its own address or port; [admin] answers probes itself");
+        problems.add(&probes.place, "admin.probes.address", fault);
+    }
+    Some(Admin {
+        address: address.value,
+        hosts: admin.hosts.clone(),
+        token: admin.token.clone(),
+        // Nothing but HTTP/1.1 is spoken, which needs no agreement.
+        tls: admin.tls.as_ref().map(|tls| Tls { is_http: false, ..resolve_tls(tls, base, acme, address.value) }),
+        probes,
+        place: address.place.to_string().into(),
+    })
 }
 
 pub(super) fn access_log(written: &Written, base: &Path) -> Option<Arc<AccessLog>> {

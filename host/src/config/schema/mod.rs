@@ -41,7 +41,18 @@ fn admin() -> Value {
     let own = [
         ("address", address("Where the admin API and the dashboard listen")),
         ("hosts", list(text("A name that Host may carry besides the address itself"))),
-        ("token", secret("Bearer token; needed where the address isn't loopback")),
+        ("token", secret("Bearer token; needed where the address isn't loopback and clients show no certificates")),
+        ("tls", either(&[choice(&["self-signed"]), tls()])),
+        (
+            "probes",
+            table(
+                &["address"],
+                &[
+                    ("address", address("Where /healthz and /readyz are answered without TLS or token")),
+                    ("metrics", flag("Whether /metrics is there too")),
+                ],
+            ),
+        ),
     ];
     table(&["address"], &own)
 }

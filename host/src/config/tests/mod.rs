@@ -136,11 +136,66 @@ fn the_default_name_is_stable_and_differs_from_file_to_file() {
 #[test]
 fn an_admin_that_others_reach_needs_a_token() {
     let message = "admin.address: 0.0.0.0:9901 can be reached from other machines, and there is no token; \
-                   add admin.token = { env = \"…\" }, or listen on 127.0.0.1";
+                   add admin.token = { env = \"…\" }, or client_ca to admin.tls, or listen on 127.0.0.1";
     assert_problems("[admin]\naddress = \"0.0.0.0:9901\"", &[&format!("sluice.toml:9: {message}")]);
     assert!(read_with_basics("[admin]\naddress = \"0.0.0.0:9901\"\ntoken = \"t0ken\"").is_ok());
     assert!(read_with_basics("[admin]\naddress = \"[::1]:9901\"").is_ok());
+    let tls = "[admin]\naddress = \"0.0.0.0:9901\"\ntls = { certificate = \"a.pem\", key = \"a.key\" }";
+    assert_problems(tls, &[&format!("sluice.toml:9: {message}")]);
+    assert!(read_with_basics(&tls.replace(" }", ", client_ca = \"ca.pem\" }")).is_ok());
     assert_problems("[admin]", &["sluice.toml:8: admin: missing key \"address\"; add address = \"127.0.0.1:9901\""]);
+}
+
+#[test]
+fn the_admin_api_may_encrypt_and_have_an_address_for_probes() {
+    let text = "[admin]\naddress = \"127.0.0.1:9901\"\n\
+                tls = { certificate = \"a.pem\", key = \"a.key\", client_ca = \"ca.pem\", client_auth = \"optional\" }\n\
+                probes = { address = \"0.0.0.0:9902\", metrics = true }";
+    let admin = read_with_basics(text).unwrap().admin.unwrap();
+    let (tls, probes) = (admin.tls.clone().unwrap(), admin.probes.clone().unwrap());
+    assert!(admin.is_guarded() && !tls.client.unwrap().required && !tls.is_http);
+    assert_eq!((probes.address.to_string().as_str(), probes.metrics), ("0.0.0.0:9902", true));
+    let own = read_with_basics("[admin]\naddress = \"127.0.0.1:9901\"\ntls = \"self-signed\"").unwrap().admin.unwrap();
+    assert!(!own.is_guarded() && own.probes.is_none());
+    assert!(matches!(own.tls.unwrap().certificates, model::Certificates::SelfSigned(names) if names.len() == 3));
+}
+
+#[test]
+fn what_the_admin_api_cannot_have_is_said() {
+    let admin = |more: &str| format!("[admin]\naddress = \"127.0.0.1:9901\"\n{more}");
+    for (more, expected) in [
+        (
+            "tls = { acme = [\"a.example.com\"] }",
+            "sluice.toml:10: admin.tls: acme: certificates by ACME are for listeners; \
+             write certificate = \"FILE\" and key = \"FILE\"",
+        ),
+        (
+            "tls = \"on\"",
+            "sluice.toml:10: admin.tls: expected a table or \"self-signed\", found \"on\"; \
+             write tls = { certificate = \"FILE\", key = \"FILE\" }, or tls = \"self-signed\"",
+        ),
+        ("probes = {}", "sluice.toml:10: admin.probes: missing key \"address\"; add address = \"0.0.0.0:9902\""),
+        (
+            "probes = { address = \"127.0.0.1:9901\" }",
+            "sluice.toml:10: admin.probes.address: 127.0.0.1:9901 is the address of [admin], at sluice.toml:9; \
+             give each its own address or port; [admin] answers probes itself",
+        ),
+        (
+            "probes = { address = \"127.0.0.1:1\", metrics = 1 }",
+            "sluice.toml:10: admin.probes.metrics: expected true or false, found an integer; write true or false without quotes",
+        ),
+        (
+            "probes = { address = \"127.0.0.1:1\", metric = true }",
+            "sluice.toml:10: admin.probes: unknown key \"metric\"; did you mean \"metrics\"? (valid keys: address, metrics)",
+        ),
+        (
+            "probes = { address = \"0.0.0.0:8080\" }",
+            "sluice.toml:4: listener \"public\": address: 127.0.0.1:8080 is the address of admin.probes, at sluice.toml:10; \
+             give each its own address or port",
+        ),
+    ] {
+        assert_problems(&admin(more), &[expected]);
+    }
 }
 
 #[test]

@@ -24,7 +24,10 @@ tables! {
     } later {}
 
     /// `[admin]`
-    ADMIN { "address", "hosts", "token" } later { "tls" }
+    ADMIN { "address", "hosts", "token", "tls", "probes" } later {}
+
+    /// `admin.probes`
+    PROBES { "address", "metrics" } later {}
 
     /// `[access_log]`
     ACCESS_LOG { "output", "format", "fields", "when", "redact" } later {}

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use http::HeaderName;
 use ipnet::IpNet;
+use toml::de::DeValue;
 
 use super::keys;
+use super::tls::{Certificates, Tls};
 use crate::config::entry::Entry;
 use crate::config::files::Surroundings;
 use crate::config::model::Secret;
@@ -20,8 +22,16 @@ pub(in crate::config) struct Admin {
     pub address: Option<At<SocketAddr>>,
     pub hosts: Vec<String>,
     pub token: Option<Secret>,
-    /// Whether a token is written, be it valid or not.
-    pub has_token: bool,
+    pub tls: Option<Tls>,
+    pub probes: Option<Probes>,
+    /// Whether a token is written, or something that vouches for clients' certificates, be it valid or not.
+    pub is_guarded: bool,
+}
+
+/// `admin.probes`
+pub(in crate::config) struct Probes {
+    pub address: Option<At<SocketAddr>>,
+    pub metrics: bool,
 }
 
 impl Admin {
@@ -39,11 +49,31 @@ impl Admin {
             }
             Ok(Secret::new(text))
         });
+        let tls_has =
+            |key| matches!(entry.node("tls")?.value, DeValue::Table(tls) if tls.contains_key(key)).then_some(());
+        let is_guarded = entry.has("token") || tls_has("client_ca").is_some();
+        let tls = Tls::read(&entry);
+        if let Some(Tls { certificates: Certificates::Acme(_), place, .. }) = &tls {
+            let message = "certificates by ACME are for listeners";
+            entry.report(place, "tls: acme", Fault::new(message, "write certificate = \"FILE\" and key = \"FILE\""));
+        }
         Some(Self {
             address: entry.require("address", "\"127.0.0.1:9901\"", network::listen_address),
             hosts: hosts.map(|hosts| hosts.value.into_iter().map(|host| host.value).collect()).unwrap_or_default(),
             token: token.map(|token| token.value),
-            has_token: entry.has("token"),
+            tls,
+            probes: Probes::read(&entry),
+            is_guarded,
+        })
+    }
+}
+
+impl Probes {
+    fn read(admin: &Entry<'_>) -> Option<Self> {
+        let entry = admin.table("probes", "probes = { address = \"0.0.0.0:9902\" }")?.allow(&keys::PROBES);
+        Some(Self {
+            address: entry.require("address", "\"0.0.0.0:9902\"", network::listen_address),
+            metrics: entry.read("metrics", values::boolean).is_some_and(|metrics| metrics.value),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Requests to clusters, for plugins with the grant `http-client`. A plugin names a cluster of its grant
 //! and a path; address, scheme, `Host` and framing are never its to choose. Each request carries the
-//! exchange's `CDN-Loop` field on, so that a loop through the gateway ends (RFC 8586).
+//! exchange's `CDN-Loop` field on, so that a loop through the gateway ends (RFC 8586), and its trace if there is one.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -17,6 +17,7 @@ use crate::plugin::http_client::{ClientError as Cause, Sending};
 use crate::plugin::wasm::bindings::http_client::{self, ClientError, IncomingResponse, OutgoingRequest};
 use crate::plugin::wasm::bindings::types::Field;
 use crate::plugin::wasm::guest::{Guest, Subject};
+use crate::telemetry::traces::TRACESTATE;
 
 const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
 
@@ -84,16 +85,20 @@ impl Guest {
         let mut headers =
             edit::header_map(request.headers.iter().map(|field| (&field.name, &field.value)), &self.lent.identity)
                 .map_err(ClientError::Invalid)?;
-        carry_loop(&exchange.request.headers, &mut headers);
+        carry(&CDN_LOOP, &exchange.request.headers, &mut headers);
         if !count_call(exchange, &self.lent.name, self.lent.limits.calls) {
             return Err(ClientError::TooManyCalls);
+        }
+        let followed = exchange.trail.follow(&request.cluster, &method);
+        if followed.is_some() {
+            carry(&TRACESTATE, &exchange.request.headers, &mut headers);
         }
         let mut outgoing = http::Request::new(Bytes::from(request.body));
         *outgoing.method_mut() = method;
         *outgoing.uri_mut() = target.into();
         *outgoing.headers_mut() = headers;
         let timeout = request.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
-        Ok(client.send(&request.cluster, outgoing, timeout, self.lent.limits.response))
+        Ok(client.send(&request.cluster, outgoing, timeout, self.lent.limits.response, followed))
     }
 }
 
@@ -120,11 +125,12 @@ fn count_call(exchange: &mut Exchange, plugin: &std::sync::Arc<str>, limit: u32)
     }
 }
 
-fn carry_loop(from: &HeaderMap, to: &mut HeaderMap) {
-    to.remove(CDN_LOOP);
-    for value in from.get_all(CDN_LOOP) {
+/// A field of the exchange's request, and not the plugin's own.
+fn carry(name: &HeaderName, from: &HeaderMap, to: &mut HeaderMap) {
+    to.remove(name);
+    for value in from.get_all(name) {
         // Only the number of fields is bounded, and by far fewer than the map takes.
-        let _ = to.try_append(CDN_LOOP, HeaderValue::clone(value));
+        let _ = to.try_append(name, HeaderValue::clone(value));
     }
 }
 

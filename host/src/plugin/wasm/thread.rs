@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use wasmtime::component::{ComponentNamedList, Lift, Lower, Resource, TypedFunc};
@@ -24,6 +24,7 @@ use crate::plugin::role::{
     Authentication, Authorization, BodyDecision, Call, Chunk, Decision, Direction, Hooks, Lease, Plugin, PluginError,
     Verdict,
 };
+use crate::telemetry::trail::Begun;
 
 /// How much of a plugin's own error text is kept.
 const MAX_TEXT: usize = 1 << 10;
@@ -69,7 +70,7 @@ impl Here {
         L: FnOnce(R, &Terms<'_>) -> Result<T, String>,
     {
         let name = hook.name;
-        let begun = exchange.trail.begin();
+        let begun = exchange.trail.begin_call();
         let before = exchange.trail.wants_details().then(|| Box::new(Before::new(&exchange)));
         let mut held = match self.pool.take_ready(lease) {
             Some(held) => held,
@@ -113,7 +114,7 @@ impl Here {
         match result {
             Ok(value) => {
                 self.blueprint.metrics.record(name, value.name(), busy);
-                exchange.trail.called(begun, &self.blueprint.lent.name, name, value.name(), busy);
+                exchange.trail.called(begun, &self.blueprint.lent.name, name, Ok(value.name()), busy);
                 (exchange, Ok(value))
             }
             Err(error) => self.failed(exchange, begun, name, error, busy),
@@ -123,13 +124,13 @@ impl Here {
     fn failed<T>(
         &self,
         exchange: Box<Exchange>,
-        begun: Option<Instant>,
+        begun: Option<Begun>,
         hook: &'static str,
         error: PluginError,
         busy: Duration,
     ) -> (Box<Exchange>, Result<T, PluginError>) {
         exchange.trail.detail(|details| details.error = Some(error.to_string()));
-        exchange.trail.called(begun, &self.blueprint.lent.name, hook, error.kind(), busy);
+        exchange.trail.called(begun, &self.blueprint.lent.name, hook, Err(error.kind()), busy);
         (exchange, Err(self.record(hook, error, busy)))
     }
 

@@ -10,6 +10,7 @@ use crate::config::model::Config;
 pub(super) struct Fixed {
     threads: usize,
     admin: Option<SocketAddr>,
+    probes: Option<SocketAddr>,
     cache: PathBuf,
 }
 
@@ -18,6 +19,7 @@ impl Fixed {
         Self {
             threads: config.server.threads,
             admin: config.admin.as_ref().map(|admin| admin.address),
+            probes: config.admin.as_ref().and_then(|admin| Some(admin.probes.as_ref()?.address)),
             cache: config.plugins.cache.clone(),
         }
     }
@@ -27,6 +29,7 @@ impl Fixed {
         [
             ("server.threads", self.threads != wanted.threads),
             ("admin.address", self.admin != wanted.admin),
+            ("admin.probes.address", self.probes != wanted.probes),
             ("plugins.cache", self.cache != wanted.cache),
         ]
         .into_iter()

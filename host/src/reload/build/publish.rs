@@ -122,10 +122,12 @@ fn same(running: &Snapshot, next: &Snapshot) -> bool {
     let entries = |snapshot: &Snapshot| snapshot.plugins().values().map(Arc::as_ptr).collect::<Vec<_>>();
     let listeners =
         |snapshot: &Snapshot| snapshot.certificates().listeners.values().map(Arc::as_ptr).collect::<Vec<_>>();
+    let admin = |snapshot: &Snapshot| snapshot.certificates().admin.as_ref().map(Arc::as_ptr);
     let clusters = |snapshot: &Snapshot| snapshot.certificates().clusters.values().map(Arc::as_ptr).collect::<Vec<_>>();
     Arc::ptr_eq(running.config(), next.config())
         && entries(running) == entries(next)
         && listeners(running) == listeners(next)
+        && admin(running) == admin(next)
         && clusters(running) == clusters(next)
 }
 
@@ -133,8 +135,9 @@ fn same(running: &Snapshot, next: &Snapshot) -> bool {
 fn expiries(snapshot: &Snapshot) -> Vec<Expiry> {
     let certificates = snapshot.certificates();
     let listeners = certificates.listeners.iter().map(|(name, tls)| (Owner::Listener(name.clone()), &*tls.shown));
+    let admin = certificates.admin.iter().map(|tls| (Owner::Admin, &*tls.shown));
     let clusters = certificates.clusters.iter().map(|(name, tls)| (Owner::Cluster(name.clone()), tls.shown.as_slice()));
-    listeners.chain(clusters).flat_map(|(owner, shown)| first_expiries(&owner, shown)).collect()
+    listeners.chain(admin).chain(clusters).flat_map(|(owner, shown)| first_expiries(&owner, shown)).collect()
 }
 
 /// Of one listener, or one cluster; where certificates share a name, as those with keys of different kinds do, of the one that ceases

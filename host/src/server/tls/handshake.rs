@@ -11,7 +11,7 @@ use crate::io::{Prefixed, Socket, Transport};
 use crate::tls::ACME_TLS;
 
 /// A connection whose handshake is over.
-pub(in crate::server) struct Encrypted {
+pub(crate) struct Encrypted {
     pub transport: Transport,
     pub facts: Facts,
     /// Whether HTTP/2 was agreed on (RFC 7301).
@@ -23,11 +23,7 @@ impl Tls {
     ///
     /// # Errors
     /// Why there is no connection, as metrics name it; nothing if the client merely went away.
-    pub(in crate::server) async fn accept(
-        &self,
-        stream: TcpStream,
-        first: BytesMut,
-    ) -> Result<Encrypted, Option<&'static str>> {
+    pub(crate) async fn accept(&self, stream: TcpStream, first: BytesMut) -> Result<Encrypted, Option<&'static str>> {
         let acceptor = TlsAcceptor::from(Arc::clone(self.config()));
         let mut stream = acceptor
             .accept(Prefixed { socket: Socket::Tcp(stream), prefix: first })

@@ -16,7 +16,7 @@ use rustls::server::{NoClientAuth, WebPkiClientVerifier};
 use sha2::{Digest as _, Sha256};
 
 pub use facts::{ClientCertificate, Facts};
-pub(super) use handshake::Encrypted;
+pub(crate) use handshake::Encrypted;
 
 use crate::config::model::{AcmeCertificate, CertificateFiles, Certificates, ClientCertificates, Tls as Wanted};
 use crate::tls::{self, ACME_TLS, Certificate, Challenges, Contents, Shown, TlsError, content};
@@ -76,6 +76,11 @@ impl Tls {
             None => aws_lc_rs::Ticketer::new().map_err(setup)?,
         };
         Ok(Self { config: Arc::new(config), shown, authorities })
+    }
+
+    /// Whether clients are judged by the same as by `other`: what was shown to one counts for both.
+    pub fn judges_as(&self, other: &Self) -> bool {
+        self.authorities == other.authorities
     }
 
     pub(super) fn config(&self) -> &Arc<ServerConfig> {

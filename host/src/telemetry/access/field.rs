@@ -7,6 +7,8 @@ use http::HeaderName;
 pub enum Field {
     Time,
     RequestId,
+    TraceId,
+    SpanId,
     Listener,
     Route,
     Client,
@@ -39,9 +41,11 @@ pub enum Field {
 
 impl Field {
     /// All that have a fixed name, with what each is by default.
-    pub const NAMES: [(&'static str, Self); 28] = [
+    pub const NAMES: [(&'static str, Self); 30] = [
         ("time", Self::Time),
         ("request_id", Self::RequestId),
+        ("trace_id", Self::TraceId),
+        ("span_id", Self::SpanId),
         ("listener", Self::Listener),
         ("route", Self::Route),
         ("client", Self::Client),

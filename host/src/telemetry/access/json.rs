@@ -41,7 +41,7 @@ impl Line<'_> {
     fn field(&mut self, log: &Log, field: &Field, entry: &Entry) {
         let outcome = entry.outcome.as_ref();
         let steps = outcome.and_then(|outcome| outcome.steps.as_deref());
-        let last = steps.and_then(|steps| steps.tries.last());
+        let last = steps.and_then(|steps| steps.own_tries().last());
         match field {
             Field::Time => {
                 self.key("time");
@@ -50,6 +50,8 @@ impl Line<'_> {
                 self.out.push(b'"');
             }
             Field::RequestId => self.text("request_id", outcome.and_then(|outcome| outcome.request_id.as_deref())),
+            Field::TraceId => self.maybe("trace_id", entry.trace().map(|trace| trace.ids().0)),
+            Field::SpanId => self.maybe("span_id", entry.trace().map(|trace| trace.ids().1)),
             Field::Listener => self.text("listener", Some(&*entry.listener)),
             Field::Route => self.text("route", outcome.and_then(|outcome| outcome.route.as_deref())),
             Field::Client => self.quoted("client", entry.client()),
@@ -79,8 +81,9 @@ impl Line<'_> {
                 }
             }
             Field::Tries => {
-                if let Some(steps) = steps.filter(|steps| !steps.tries.is_empty()) {
-                    self.bare("tries", steps.tries.len());
+                let count = steps.map_or(0, |steps| steps.own_tries().count());
+                if count > 0 {
+                    self.bare("tries", count);
                 }
             }
             Field::Subject => self.text("subject", outcome.and_then(|outcome| outcome.subject.as_deref())),
@@ -124,6 +127,12 @@ impl Line<'_> {
     fn text(&mut self, key: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.bytes(key, value.as_bytes());
+        }
+    }
+
+    fn maybe(&mut self, key: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.quoted(key, value);
         }
     }
 

@@ -17,6 +17,8 @@ pub struct Expiry {
 pub enum Owner {
     /// To clients, by the listener of that name.
     Listener(Arc<str>),
+    /// To clients of the admin API.
+    Admin,
     /// To endpoints of the cluster of that name.
     Cluster(Arc<str>),
 }

@@ -6,9 +6,10 @@ use std::fmt::{Error, Write as _};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
+use prometheus_client::registry::Unit;
 
-use super::families::{Families, Family, Number, Samples};
-use super::{ComponentSample, EndpointSample, Metrics};
+use super::families::{Families, Family, Number, REQUEST_DURATION, Samples};
+use super::{ComponentSample, EndpointSample, Metrics, exemplar};
 
 /// What a scraper understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,9 +20,31 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format for what an `Accept` field asks for.
+    /// The format for what an `Accept` field asks for (RFC 9110, section 12.5.1). OpenMetrics is for those alone who
+    /// name it, in a version that this is, and don't like the other one better.
     pub fn accepted(accept: &str) -> Self {
-        if accept.contains("application/openmetrics-text") { Self::OpenMetrics } else { Self::Plain }
+        let (mut open, mut plain) = (0.0, 0.0);
+        for range in accept.split(',') {
+            let mut parts = range.split(';').map(str::trim);
+            let kind = parts.next().unwrap_or_default();
+            let (mut weight, mut version) = (1.0_f32, "1.0.0");
+            for (name, value) in parts.filter_map(|part| part.split_once('=')) {
+                match name.trim().to_ascii_lowercase().as_str() {
+                    "q" => weight = value.trim().parse().unwrap_or_default(),
+                    "version" => version = value.trim().trim_matches('"'),
+                    _ => {}
+                }
+            }
+            let best = if kind.eq_ignore_ascii_case("application/openmetrics-text") && version == "1.0.0" {
+                &mut open
+            } else if kind.eq_ignore_ascii_case("text/plain") {
+                &mut plain
+            } else {
+                continue;
+            };
+            *best = weight.max(*best);
+        }
+        if open > 0.0 && open >= plain { Self::OpenMetrics } else { Self::Plain }
     }
 
     /// The `Content-Type` of the text.
@@ -41,20 +64,24 @@ pub(super) fn encode(
 ) -> String {
     let mut registry = prometheus_client::registry::Registry::default();
     // A collector has to own what it encodes, so it gets a copy of the numbers.
-    let families = Families::read(metrics, endpoints, components);
+    let mut families = Families::read(metrics, endpoints, components);
+    let exemplars = std::mem::take(&mut families.exemplars);
     registry.register_collector(Box::new(families));
     let mut text = String::new();
     // Writing to a string doesn't fail.
     let _ = text::encode(&mut text, &registry);
     match format {
-        Format::OpenMetrics => text,
+        Format::OpenMetrics => {
+            let bucket = format!("{REQUEST_DURATION}_{}_bucket{{", Unit::Seconds.as_str());
+            exemplar::append(&text, &bucket, &exemplars)
+        }
         Format::Plain => plain(&text),
     }
 }
 
 impl prometheus_client::collector::Collector for Families {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
-        for family in &self.0 {
+        for family in &self.all {
             family.encode(&mut encoder)?;
         }
         Ok(())

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use prometheus_client::registry::Unit;
 
+use super::exemplar::Exemplars;
 use super::own::Value;
 use super::series::Distribution;
 use super::{ComponentSample, EndpointSample, Metrics, Owner};
@@ -40,11 +41,18 @@ pub(super) enum Number {
 
 /// All numbers, as they are at one moment.
 #[derive(Debug)]
-pub(super) struct Families(pub Vec<Family>);
+pub(super) struct Families {
+    pub all: Vec<Family>,
+    /// Of [`REQUEST_DURATION`], in the order of its samples.
+    pub exemplars: Vec<Exemplars>,
+}
+
+/// What the histogram of requests is called, without its unit.
+pub(super) const REQUEST_DURATION: &str = "http_server_request_duration";
 
 impl Families {
     pub fn read(metrics: &Metrics, endpoints: &[EndpointSample], components: &[ComponentSample]) -> Self {
-        let mut families = Self(Vec::new());
+        let mut families = Self { all: Vec::new(), exemplars: Vec::new() };
         families.routes(metrics);
         families.listeners(metrics);
         families.plugins(metrics);
@@ -65,21 +73,26 @@ impl Families {
         unit: Option<Unit>,
         samples: Samples,
     ) {
-        self.0.push(Family { name: name.into(), help, unit, samples });
+        self.all.push(Family { name: name.into(), help, unit, samples });
     }
 
     fn routes(&mut self, metrics: &Metrics) {
         let mut durations = Vec::new();
         for (route, handle) in metrics.routes.sorted() {
-            for (status, histogram) in handle.by_status.iter() {
-                let status = if status == 0 { "_OTHER".to_owned() } else { status.to_string() };
-                let labels =
-                    vec![("http_route".into(), route.to_string()), ("http_response_status_code".into(), status)];
+            for (kind, histogram) in handle.by_kind.iter() {
+                let status = if kind.status == 0 { "_OTHER".to_owned() } else { kind.status.to_string() };
+                let labels = vec![
+                    ("http_route".into(), route.to_string()),
+                    ("http_request_method".into(), kind.method.name().to_owned()),
+                    ("url_scheme".into(), kind.scheme.to_owned()),
+                    ("http_response_status_code".into(), status),
+                ];
                 durations.push((labels, histogram.read()));
+                self.exemplars.push(histogram.exemplars.read());
             }
         }
         self.add(
-            "http_server_request_duration",
+            REQUEST_DURATION,
             "Time from the head of a request to the head of its answer, by route",
             Some(Unit::Seconds),
             Samples::Histogram(durations),
@@ -121,6 +134,8 @@ impl Families {
         let expiries = certificates.into_iter().map(|expiry| {
             let (label, owner) = match expiry.owner {
                 Owner::Listener(name) => ("listener", name),
+                // No listener can have that label.
+                Owner::Admin => ("owner", "admin".into()),
                 Owner::Cluster(name) => ("cluster", name),
             };
             (vec![(label.into(), owner.to_string()), ("name".into(), expiry.name)], Number::Real(expiry.at as f64))

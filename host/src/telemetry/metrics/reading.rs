@@ -91,8 +91,8 @@ impl RouteMetrics {
     /// What went through so far.
     pub fn traffic(&self) -> Traffic {
         let mut traffic = Traffic::default();
-        for (status, histogram) in self.by_status.iter() {
-            let class = usize::from(status / 100);
+        for (kind, histogram) in self.by_kind.iter() {
+            let class = usize::from(kind.status / 100);
             traffic.add(if (1..=5).contains(&class) { class } else { 0 }, histogram);
         }
         traffic

@@ -5,6 +5,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::exemplar::Kept;
+use crate::telemetry::traces::{SpanId, TraceId};
+
 /// Upper bounds of the buckets in seconds: OpenTelemetry's for HTTP durations, with finer ones below,
 /// since a gateway's neighbours answer in less than 5 ms.
 pub(super) const BOUNDS: [f64; 18] = [
@@ -38,7 +41,7 @@ const BOUNDS_NS: [u64; 18] = [
 const SUM_UNIT_NS: u64 = 100;
 
 /// Label values in one series; more than this count under a common one.
-const MOST_VALUES: usize = 64;
+const MOST_VALUES: usize = 128;
 
 pub(super) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
@@ -64,6 +67,7 @@ pub(super) struct Histogram {
     /// One for each bound, and one for what lies beyond all of them.
     buckets: [AtomicU64; BOUNDS.len() + 1],
     sum: AtomicU64,
+    pub(super) exemplars: Kept,
 }
 
 /// A histogram at one moment.
@@ -77,12 +81,24 @@ pub(super) struct Distribution {
 
 impl Histogram {
     pub(super) fn record(&self, duration: Duration) {
+        self.count(duration);
+    }
+
+    /// Of a request that is told to a collector of traces.
+    pub(super) fn record_traced(&self, duration: Duration, ids: (TraceId, SpanId)) {
+        let bucket = self.count(duration);
+        self.exemplars.keep(bucket, duration.as_secs_f64(), ids);
+    }
+
+    /// Count it in its bucket, and tell which.
+    fn count(&self, duration: Duration) -> usize {
         let ns = nanoseconds(duration);
         let index = BOUNDS_NS.iter().position(|bound| ns <= *bound).unwrap_or(BOUNDS_NS.len());
         if let Some(bucket) = self.buckets.get(index) {
             bucket.fetch_add(1, Ordering::Relaxed);
         }
         self.sum.fetch_add(ns / SUM_UNIT_NS, Ordering::Relaxed);
+        index
     }
 
     pub(super) fn read(&self) -> Distribution {

@@ -1,6 +1,7 @@
 use http::StatusCode;
 
 use super::*;
+use crate::telemetry::traces::TraceContext;
 
 /// The value of the sample with that name and labels.
 fn sample(text: &str, series: &str) -> Option<f64> {
@@ -10,9 +11,9 @@ fn sample(text: &str, series: &str) -> Option<f64> {
 fn filled() -> Arc<Metrics> {
     let metrics = Metrics::new();
     let route = metrics.route("users");
-    route.record(StatusCode::OK, Duration::from_millis(3));
-    route.record(StatusCode::OK, Duration::from_millis(30));
-    route.record(StatusCode::BAD_GATEWAY, Duration::from_millis(1));
+    route.record_get(StatusCode::OK, Duration::from_millis(3));
+    route.record_get(StatusCode::OK, Duration::from_millis(30));
+    route.record_get(StatusCode::BAD_GATEWAY, Duration::from_millis(1));
     metrics.plugin("keys").record("authenticate", "identified", Duration::from_micros(1500));
     metrics.plugin("keys").record("authenticate", "identified", Duration::from_micros(500));
     metrics.plugin("keys").record("authenticate", "trap", Duration::ZERO);
@@ -44,7 +45,8 @@ fn what_was_recorded_can_be_read() {
     let life = metrics.snapshot_lives();
     let text = metrics.encode(Format::Plain, &[endpoint("[::1]:1", 2), endpoint("[::1]:1", 3)], &[component]);
     drop((life, instance));
-    let users = "http_route=\"users\",http_response_status_code=\"200\"";
+    let users =
+        "http_route=\"users\",http_request_method=\"GET\",url_scheme=\"http\",http_response_status_code=\"200\"";
     for (series, expected) in [
         (format!("http_server_request_duration_seconds_count{{{users}}}"), 2.0),
         (format!("http_server_request_duration_seconds_sum{{{users}}}"), 0.033),
@@ -97,8 +99,47 @@ fn openmetrics_ends_with_its_mark() {
     let text = filled().encode(Format::OpenMetrics, &[], &[]);
     assert!(text.ends_with("# EOF\n"));
     assert!(text.contains("# TYPE sluice_reloads counter\n"));
-    assert_eq!(Format::accepted("application/openmetrics-text;version=1.0.0,text/plain;q=0.5"), Format::OpenMetrics);
-    assert_eq!(Format::accepted("*/*"), Format::Plain);
+    let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,\
+                      text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+    for accept in
+        ["application/openmetrics-text;version=1.0.0,text/plain;q=0.5", prometheus, "Application/OpenMetrics-Text"]
+    {
+        assert_eq!(Format::accepted(accept), Format::OpenMetrics, "{accept}");
+    }
+    for accept in [
+        "*/*",
+        "",
+        "text/html,*/*;q=0.8",
+        "application/openmetrics-text;q=0",
+        "application/openmetrics-text;version=2.0.0",
+        "text/plain;version=0.0.4,application/openmetrics-text;q=0.5",
+        "text/application/openmetrics-text",
+    ] {
+        assert_eq!(Format::accepted(accept), Format::Plain, "{accept}");
+    }
+}
+
+#[test]
+fn traced_requests_are_exemplars_of_their_buckets() {
+    let metrics = filled();
+    let record = |sampled, duration| {
+        let trace = Some(TraceContext::for_test(sampled));
+        let ended = Ended { method: MethodLabel::OTHER, scheme: "https", duration, trace };
+        metrics.route("users").record(StatusCode::OK, ended);
+    };
+    record(false, Duration::from_millis(700));
+    record(true, Duration::from_millis(60));
+    let text = metrics.encode(Format::OpenMetrics, &[], &[]);
+    let marked: Vec<&str> = text.lines().filter(|line| line.contains(" # ")).collect();
+    let [line] = marked[..] else { panic!("{marked:?}") };
+    assert!(
+        line.starts_with("http_server_request_duration_seconds_bucket{le=\"0.075\",http_route=\"users\","),
+        "{line}"
+    );
+    assert!(line.contains("http_request_method=\"_OTHER\",url_scheme=\"https\""), "{line}");
+    assert!(line.contains(" 1 # {trace_id=\"00000000000000000000000000000001\",span_id="), "{line}");
+    assert!(line.contains("} 0.06 "), "{line}");
+    assert!(!metrics.encode(Format::Plain, &[], &[]).contains("trace_id"));
 }
 
 #[test]

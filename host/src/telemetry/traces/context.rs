@@ -1,4 +1,4 @@
-//! Which trace a request belongs to: W3C Trace Context, read from what came in, written for what goes out.
+//! Which trace a request belongs to: W3C Trace Context (level 2), read from what came in, written for what goes out.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -8,7 +8,12 @@ pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// Members of `tracestate` (section 3.3.1.1).
 const MOST_MEMBERS: usize = 32;
 
+/// Of a key of `tracestate` (section 3.3.1.3.1), and of a value.
+const LONGEST_WORD: usize = 256;
+
 const SAMPLED: u8 = 1;
+/// The right half of the trace's number is random (level 2, section 3.2.2.5.2).
+const RANDOM: u8 = 2;
 
 /// The trace of one request, and the span that the gateway makes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +27,26 @@ pub struct TraceContext {
     children: u64,
 }
 
+/// A trace's number, shown as 32 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceId(u128);
+
+impl std::fmt::Display for TraceId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// A span's number, shown as 16 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpanId(u64);
+
+impl std::fmt::Display for SpanId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
 /// What a caller said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Parent {
@@ -32,11 +57,22 @@ pub(super) struct Parent {
 
 impl TraceContext {
     pub(super) fn of(parent: Parent, span: u64) -> Self {
-        Self { trace: parent.trace, parent: Some(parent.span), span, flags: parent.flags & SAMPLED, children: 0 }
+        Self {
+            trace: parent.trace,
+            parent: Some(parent.span),
+            span,
+            flags: parent.flags & (SAMPLED | RANDOM),
+            children: 0,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_test(sampled: bool) -> Self {
+        Self::new(1, 7, sampled)
     }
 
     pub(super) fn new(trace: u128, span: u64, sampled: bool) -> Self {
-        Self { trace, parent: None, span, flags: u8::from(sampled), children: 0 }
+        Self { trace, parent: None, span, flags: RANDOM | u8::from(sampled), children: 0 }
     }
 
     /// Whether its spans are told.
@@ -53,6 +89,16 @@ impl TraceContext {
     pub fn child(&mut self) -> u64 {
         self.children += 1;
         scramble(self.span ^ self.children.rotate_left(48)).max(1)
+    }
+
+    /// For what happens elsewhere at the same time: of the same trace, with numbers for spans of its own.
+    pub(in crate::telemetry) fn branch(&mut self) -> Self {
+        Self { span: self.child(), children: 0, ..*self }
+    }
+
+    /// The numbers of the trace and of the gateway's own span, as they are written everywhere.
+    pub fn ids(&self) -> (TraceId, SpanId) {
+        (TraceId(self.trace), SpanId(self.span))
     }
 
     /// The field that makes `span` the parent of what it is sent with.
@@ -122,29 +168,15 @@ fn is_member(member: &[u8]) -> bool {
     let (key, value) = member.split_at(equals);
     let value = value.get(1..).unwrap_or_default();
     is_key(key)
-        && (1..=256).contains(&value.len())
+        && (1..=LONGEST_WORD).contains(&value.len())
         && value.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b',' | b'='))
 }
 
-/// `vendor` or `tenant@vendor` (section 3.3.1.3.1).
+/// A letter or a digit, and what else there may be; `tenant@vendor` is a custom, not a rule any more.
 fn is_key(key: &[u8]) -> bool {
-    let plain = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*' | b'/');
-    let begins = |part: &[u8], digits: bool| {
-        part.first().is_some_and(|byte| byte.is_ascii_lowercase() || digits && byte.is_ascii_digit())
-    };
-    match key.iter().position(|byte| *byte == b'@') {
-        None => key.len() <= 256 && begins(key, false) && key.iter().all(plain),
-        Some(at) => {
-            let (tenant, system) = key.split_at(at);
-            let system = system.get(1..).unwrap_or_default();
-            tenant.len() <= 241
-                && system.len() <= 14
-                && begins(tenant, true)
-                && begins(system, false)
-                && tenant.iter().all(plain)
-                && system.iter().all(plain)
-        }
-    }
+    let first = key.first().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let fits = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*' | b'/' | b'@');
+    first && key.len() <= LONGEST_WORD && key.iter().all(fits)
 }
 
 /// One-to-one (the finalizer of SplitMix64).
@@ -199,12 +231,56 @@ mod tests {
     fn states_are_judged_together() {
         let good = |values: &[&str]| is_state(&headers(TRACESTATE, values));
         assert!(good(&["foo=1,bar=2", "tenant@vendor=x y", ""]) && good(&["a=1 , b=2,"]) && good(&["a-b/c*_=~"]));
-        for bad in ["foo", "foo=", "Foo=1", "foo =1", "0foo=1", "foo=1=2", "@v=1", "t@=1", "a@b@c=1", "fo\u{f6}=1"] {
+        for good_too in
+            ["0foo=1", "t@=1,b=2", "a@@b=1", "a@b@c=1", "foo=1,foo=2", &format!("t@{}=1", "v".repeat(15)), "a=!~"]
+        {
+            assert!(good(&[good_too]), "{good_too}");
+        }
+        for bad in ["foo", "foo=", "foo=,bar=3", "Foo=1", "foo =1", "foo.bar=1", "foo=1=2", "@v=1", "=1", "fo\u{f6}=1"]
+        {
             assert!(!good(&[bad]), "{bad}");
         }
         let many = |count: usize| (0..count).map(|n| format!("k{n}=1")).collect::<Vec<_>>().join(",");
         assert!(good(&[&many(32)]) && !good(&[&many(33)]) && !good(&[&many(30), &many(3)]));
         assert!(!good(&[&format!("{}=1", "a".repeat(257))]) && !good(&[&format!("a={}", "1".repeat(257))]));
+    }
+
+    #[test]
+    fn flags_that_nobody_knows_go_no_further() {
+        let written = |flags: &str| {
+            let value = GOOD.replace("-01", flags);
+            TraceContext::of(parent(&headers(TRACEPARENT, &[&value])).unwrap(), 7).own_header()
+        };
+        for (told, flags) in
+            [("-00", "-00"), ("-01", "-01"), ("-02", "-02"), ("-03", "-03"), ("-ff", "-03"), ("-fc", "-00")]
+        {
+            assert!(written(told).to_str().unwrap().ends_with(flags), "{told}");
+        }
+        // Its own numbers are random.
+        assert!(TraceContext::new(1, 7, true).own_header().to_str().unwrap().ends_with("-03"));
+        assert!(TraceContext::new(1, 7, false).own_header().to_str().unwrap().ends_with("-02"));
+    }
+
+    #[test]
+    fn what_stands_around_a_value_does_not_count() {
+        let mut request = http::Request::new(());
+        // A server hands on values without the blanks around them (RFC 9110, section 5.5).
+        request.headers_mut().insert(TRACEPARENT, HeaderValue::from_static(GOOD));
+        assert!(parent(request.headers()).is_some());
+        for bad in
+            [format!(" {GOOD}"), format!("{GOOD}\t"), GOOD.replace("4bf9", ".bf9"), GOOD.replacen("00", "000", 1)]
+        {
+            assert_eq!(parse(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn branches_have_spans_of_their_own() {
+        let mut context = TraceContext::new(1, 7, true);
+        let (mut one, mut two) = (context.branch(), context.branch());
+        let ids: std::collections::HashSet<u64> =
+            (0..100).flat_map(|_| [context.child(), one.child(), two.child()]).collect();
+        assert_eq!(ids.len(), 300);
     }
 
     #[test]

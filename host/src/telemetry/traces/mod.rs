@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::HeaderMap;
 use tokio::sync::mpsc;
 
-pub use context::TraceContext;
+pub use context::{SpanId, TraceContext, TraceId};
 pub(crate) use context::{TRACEPARENT, TRACESTATE};
 pub use export::Exporter;
 pub use span::Finished;

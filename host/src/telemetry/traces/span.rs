@@ -10,7 +10,7 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::SpanData;
 
 use super::TraceContext;
-use crate::telemetry::trail::Steps;
+use crate::telemetry::trail::{HookCall, Steps, Try};
 
 /// A request that is over.
 #[derive(Debug)]
@@ -43,42 +43,68 @@ impl Finished {
         let steps = self.steps.take().unwrap_or_default();
         let mut spans = vec![self.server(scope)];
         for call in &steps.calls {
-            let span = self.context.child();
-            let attributes = vec![
-                KeyValue::new("sluice.plugin", call.plugin.to_string()),
-                KeyValue::new("sluice.plugin.hook", call.hook),
-                KeyValue::new("sluice.plugin.outcome", call.outcome),
-                KeyValue::new("sluice.plugin.busy", call.busy.as_secs_f64()),
-            ];
-            let name = format!("{} {}", call.plugin, call.hook);
-            spans.push(self.below(scope, span, SpanKind::Internal, name, (call.start, call.duration), attributes));
+            let span = call.span.unwrap_or_else(|| self.context.child());
+            spans.push(self.call(scope, span, call));
         }
-        for (number, attempt) in steps.tries.iter().enumerate() {
-            let (address, port) = match attempt.endpoint.rsplit_once(':') {
-                Some((address, port)) if !attempt.endpoint.starts_with("unix") => (address, port.parse::<i64>().ok()),
-                _ => (&*attempt.endpoint, None),
-            };
-            let mut attributes = vec![
-                KeyValue::new("http.request.method", self.method.to_string()),
-                KeyValue::new("server.address", address.trim_matches(['[', ']']).to_owned()),
-                KeyValue::new("sluice.cluster", attempt.cluster.to_string()),
-            ];
-            attributes.extend(port.map(|port| KeyValue::new("server.port", port)));
-            attributes
-                .extend(attempt.status.map(|status| KeyValue::new("http.response.status_code", i64::from(status))));
-            if number > 0 {
-                attributes.push(KeyValue::new("http.request.resend_count", number as i64));
-            }
+        for attempt in &steps.tries {
             let span = attempt.span.unwrap_or_else(|| self.context.child());
-            let name = self.method.to_string();
-            let mut data =
-                self.below(scope, span, SpanKind::Client, name, (attempt.start, attempt.duration), attributes);
-            if attempt.status.is_none_or(|status| status >= 400) {
-                data.status = Status::error(attempt.status.map_or("no answer", |_| ""));
-            }
-            spans.push(data);
+            spans.push(self.attempt(scope, span, attempt));
         }
         spans
+    }
+
+    /// Of a plugin's call.
+    fn call(&self, scope: &InstrumentationScope, span: u64, call: &HookCall) -> SpanData {
+        let mut attributes = vec![
+            KeyValue::new("sluice.plugin", call.plugin.to_string()),
+            KeyValue::new("sluice.plugin.hook", call.hook),
+            KeyValue::new("sluice.plugin.outcome", call.outcome),
+            KeyValue::new("sluice.plugin.busy", call.busy.as_secs_f64()),
+        ];
+        attributes.extend(call.failed.then(|| KeyValue::new("error.type", call.outcome)));
+        let name = format!("{} {}", call.plugin, call.hook);
+        let times = (call.start, call.duration);
+        let mut data = self.below(scope, (span, self.context.span), SpanKind::Internal, name, times, attributes);
+        if call.failed {
+            data.status = Status::error(call.outcome);
+        }
+        data
+    }
+
+    /// Of a try at an endpoint, by a plugin's request or the client's own.
+    fn attempt(&self, scope: &InstrumentationScope, span: u64, attempt: &Try) -> SpanData {
+        let mut attributes = vec![
+            KeyValue::new("http.request.method", attempt.method.to_string()),
+            KeyValue::new("sluice.cluster", attempt.cluster.to_string()),
+        ];
+        let (address, port) = match attempt.endpoint.rsplit_once(':') {
+            Some((address, port)) if !attempt.endpoint.starts_with("unix") => (address, port.parse::<i64>().ok()),
+            _ => (&*attempt.endpoint, None),
+        };
+        if !address.is_empty() {
+            attributes.push(KeyValue::new("server.address", address.trim_matches(['[', ']']).to_owned()));
+        }
+        attributes.extend(port.map(|port| KeyValue::new("server.port", port)));
+        attributes.extend(attempt.status.map(|status| KeyValue::new("http.response.status_code", i64::from(status))));
+        if attempt.before > 0 {
+            attributes.push(KeyValue::new("http.request.resend_count", i64::from(attempt.before)));
+        }
+        if attempt.abandoned {
+            attributes.push(KeyValue::new("sluice.abandoned", true));
+        }
+        let error = match attempt.status {
+            None if attempt.abandoned => None,
+            None => Some("no answer".to_owned()),
+            Some(status) => (status >= 400).then(|| status.to_string()),
+        };
+        attributes.extend(error.clone().map(|kind| KeyValue::new("error.type", kind)));
+        let parent = attempt.parent.unwrap_or(self.context.span);
+        let (name, times) = (attempt.method.to_string(), (attempt.start, attempt.duration));
+        let mut data = self.below(scope, (span, parent), SpanKind::Client, name, times, attributes);
+        if error.is_some() {
+            data.status = Status::error(attempt.status.map_or("no answer", |_| ""));
+        }
+        data
     }
 
     fn server(&self, scope: &InstrumentationScope) -> SpanData {
@@ -99,6 +125,9 @@ impl Finished {
         add("sluice.request_id", self.request_id.as_deref());
         add("sluice.refused_by", self.refused_by.as_deref());
         add("sluice.reason", self.reason.as_deref());
+        // Of a server, only its own faults are errors.
+        let is_error = self.status >= 500;
+        attributes.extend(is_error.then(|| KeyValue::new("error.type", self.status.to_string())));
         let name = match &self.route {
             Some(route) => format!("{} {route}", self.method),
             None => self.method.to_string(),
@@ -107,8 +136,7 @@ impl Finished {
             self.span(scope, self.context.span, SpanKind::Server, name, (self.at, self.duration), attributes);
         data.parent_span_id = SpanId::from(self.context.parent.unwrap_or_default());
         data.parent_span_is_remote = self.context.parent.is_some();
-        // Of a server, only its own faults are errors.
-        if self.status >= 500 {
+        if is_error {
             data.status = Status::error(self.reason.clone().unwrap_or_default());
         }
         data
@@ -117,7 +145,7 @@ impl Finished {
     fn below(
         &self,
         scope: &InstrumentationScope,
-        span: u64,
+        (span, parent): (u64, u64),
         kind: SpanKind,
         name: String,
         (start, duration): (Instant, Duration),
@@ -125,7 +153,7 @@ impl Finished {
     ) -> SpanData {
         let at = self.at + start.saturating_duration_since(self.start);
         let mut data = self.span(scope, span, kind, name, (at, duration), attributes);
-        data.parent_span_id = SpanId::from(self.context.span);
+        data.parent_span_id = SpanId::from(parent);
         data
     }
 

@@ -24,6 +24,7 @@ use crate::plugin::exchange::{Exchange, Origin, RequestHead, ResponseHead};
 use crate::plugin::http_client::{ClientError, HttpClient, Sending};
 use crate::plugin::role::{Lease, Plugin, PluginError, PluginFactory};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::trail::Followed;
 
 /// One host for all tests: each engine reserves terabytes of addresses.
 fn host() -> &'static Arc<PluginHost> {
@@ -137,7 +138,14 @@ impl Upstream {
 }
 
 impl HttpClient for Upstream {
-    fn send(&self, cluster: &str, request: http::Request<Bytes>, _: Option<Duration>, _: usize) -> Sending {
+    fn send(
+        &self,
+        cluster: &str,
+        request: http::Request<Bytes>,
+        _: Option<Duration>,
+        _: usize,
+        _: Option<Followed>,
+    ) -> Sending {
         self.asked.lock().unwrap().push((cluster.to_owned(), request));
         match self.answers.lock().unwrap().pop_front() {
             Some(answer) => Box::pin(async {
