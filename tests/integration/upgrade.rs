@@ -209,8 +209,9 @@ async fn a_request_on_its_way_ends_in_the_old_process_and_its_number_is_told_in_
     let text = config.replace("[server]", "[server]\npid_file = \"sluice.pid\"");
     let mut process = Process::start_written(files, &text).await;
     let pid_file = process.files.path("sluice.pid");
-    let told = || std::fs::read_to_string(&pid_file).unwrap().trim().to_owned();
-    assert_eq!(told(), process.id.as_raw_nonzero().to_string());
+    let told = || std::fs::read_to_string(&pid_file).unwrap_or_default().trim().to_owned();
+    // Written after it has said that it is ready.
+    until(|| told() == process.id.as_raw_nonzero().to_string()).await;
     let mut client = Client::connect(process.address).await;
     client.send("GET /up HTTP/1.1\r\nHost: test\r\n\r\n").await;
     soon(arrival.recv()).await;
