@@ -6,6 +6,12 @@ import { sum } from './rates.js';
 import { change } from './session.js';
 import { say, span, state } from './store.js';
 
+/** Why an endpoint is in its state. That somebody took it out, its state says. */
+const CAUSES = {
+  'health-check': 'its health check fails', 'slow-start': 'it starts slowly',
+  'consecutive-failures': 'it failed several times in a row', 'success-rate': 'it fails more often than the others', latency: 'it is slower than the others',
+};
+
 /** Clusters shown before somebody asks for all. */
 const FEW = 24;
 
@@ -46,7 +52,7 @@ function Cluster({ cluster, configured, tries = {}, before = {}, seconds }) {
     <div class="card-head"><h3>${cluster.name}</h3><span class="sub">${policy}${check ? ` · checks ${check.path ?? `by ${check.protocol}`}` : ' · no health check'}</span></div>
     <p class="sub">${seconds > 0 ? rate(lately / seconds) : '–'} requests/s${lately > 0 ? ` · ${percent(failed / lately)} failed` : ''}</p>
     <ul class="endpoints">${cluster.endpoints.map((endpoint) => html`<${Endpoint} key=${endpoint.address} cluster=${cluster} endpoint=${endpoint} />`)}</ul>
-    ${totals.length > 0 && html`<p class="tags">${totals.map(([outcome, number]) => html`<span class=${`tag ${outcome === 'ok' ? '' : 'bad'}`} data-try=${outcome} data-value=${number}>${outcome} ${count(number)}</span>`)}</p>`}
+    ${totals.length > 0 && html`<p class="tags"><span class="sub">Tries since the start</span>${totals.map(([outcome, number]) => html`<span class=${`tag ${outcome === 'ok' ? '' : 'bad'}`} data-try=${outcome} data-value=${number}>${outcome} ${count(number)}</span>`)}</p>`}
   </li>`;
 }
 
@@ -66,9 +72,9 @@ function Endpoint({ cluster, endpoint }) {
     setBusy(false);
   };
   return html`<li class="endpoint" data-endpoint=${endpoint.address}>
-    <span class="line"><code>${endpoint.address}</code><${Pill} state=${endpoint.state} text=${out ? 'taken out' : endpoint.state} />${endpoint.reason && !out && html`<span class="sub">${endpoint.reason}</span>`}</span>
-    <span class="sub">weight ${endpoint.weight} · ${endpoint.in_flight} on their way · ${endpoint.latency_us > 0 ? duration(endpoint.latency_us / 1e6) : 'no latency yet'}${endpoint.failures > 0 ? html` · <span class="bad-text">${endpoint.failures} failed in a row</span>` : ''}</span>
-    ${endpoint.last_error && html`<span class="sub last">${count(endpoint.failed)} of ${count(endpoint.requests)} tries failed, the last ${ago(endpoint.last_error.at * 1000)}: ${endpoint.last_error.name}</span>`}
+    <span class="line"><code>${endpoint.address}</code><${Pill} state=${endpoint.state} text=${out ? 'taken out' : endpoint.state} /></span>
+    <span class="sub">${CAUSES[endpoint.reason] ? html`<span class=${endpoint.state === 'warming' ? 'warn-text' : 'bad-text'}>${CAUSES[endpoint.reason]}</span> · ` : ''}weight ${endpoint.weight} · ${endpoint.in_flight} on their way · ${endpoint.latency_us > 0 ? duration(endpoint.latency_us / 1e6) : 'no latency yet'}${endpoint.failures > 0 ? html` · <span class="bad-text">${endpoint.failures} failed in a row</span>` : ''}</span>
+    ${endpoint.last_error && html`<span class="sub last">${endpoint.failed > 0 ? `${count(endpoint.failed)} of ${count(endpoint.requests)} tries failed, the last` : 'last error'} ${ago(endpoint.last_error.at * 1000)}: ${endpoint.last_error.name}</span>`}
     <button disabled=${busy || !state.config.may_change} onClick=${toggle} aria-label=${`${out ? 'Put back' : 'Take out'} ${endpoint.address} of ${cluster.name}`}>${out ? 'Put back' : 'Take out'}</button>
   </li>`;
 }

@@ -3,7 +3,7 @@
 
 import { duration, percent, rate } from './format.js';
 import { Empty, Section, html, useEffect, useLayoutEffect, useRef, useState } from './parts.js';
-import { flow, quantile, sum } from './rates.js';
+import { flow, pluginFlow, quantile, sum } from './rates.js';
 import { span, state } from './store.js';
 
 /** Routes shown before somebody asks for more. */
@@ -141,7 +141,9 @@ function Route({ row: { route, flow: seen }, setChosen }) {
   const { destination } = route;
   const end = destination.redirect ? `redirect ${destination.redirect.status}` : destination.respond ? `answer ${destination.respond.status}` : null;
   const to = destination.clusters?.map((cluster) => cluster.name).join(' and ') ?? end ?? 'its last plugin';
-  const errors = seen.serverErrors > 0 ? `${percent(seen.serverErrors)} server errors` : seen.clientErrors > 0 ? `${percent(seen.clientErrors)} client errors` : '';
+  const failing = seen.serverErrors > 0;
+  const errors = failing ? `${percent(seen.serverErrors)} server errors` : seen.clientErrors > 0 ? `${percent(seen.clientErrors)} client errors` : '';
+  const short = failing ? `${percent(seen.serverErrors)} 5xx` : `${percent(seen.clientErrors)} 4xx`;
   const label = `Route ${route.name}: ${describe(route.match)}, from ${route.listeners.map((listener) => listener.name).join(' and ')}, through ${route.plugins.join(', ') || 'no plugin'}, to ${to}; ${rate(seen.rate)} requests a second ${errors}`;
   const choose = () => setChosen(route.name);
   const leave = () => setChosen(null);
@@ -149,20 +151,23 @@ function Route({ row: { route, flow: seen }, setChosen }) {
     <div class="node route" data-node=${`route ${route.name}`}>
       <span class="line"><span class="strong">${route.name}</span><span class="rate">${rate(seen.rate)}<small>/s</small></span></span>
       <code class="sub">${describe(route.match)}</code>
-      <span class="sub">${Number.isNaN(seen.p50) ? 'no requests lately' : html`median ${duration(seen.p50)} · p99 ${duration(seen.p99)}`}${errors && html` · <span class=${seen.serverErrors > 0 ? 'bad-text' : 'warn-text'}>${errors}</span>`}</span>
+      <span class="sub">${Number.isNaN(seen.p50) ? 'no requests lately' : html`median ${duration(seen.p50)} · p99 ${duration(seen.p99)}`}${errors && html` · <span class=${failing ? 'bad-text' : 'warn-text'} title=${errors}>${short}</span>`}</span>
     </div>
     <div class="chain">
       ${route.plugins.map((name, index) => html`<${Chip} key=${index} name=${name} node=${`plugin ${route.name} ${index}`} />`)}
       ${end && html`<span class="chip end" data-node=${`end ${route.name}`}>${end}</span>`}
     </div>
-    <span class="to sub">→ ${to}</span>
+    ${!end && html`<span class="to sub">→ ${to}</span>`}
   </li>`;
 }
 
 function Chip({ name, node }) {
   const plugin = state.config.plugins.find((known) => known.name === name);
   const tone = plugin?.state === 'serving' ? '' : plugin?.state === 'last-good' ? 'warn' : 'bad';
-  return html`<a class=${`chip ${tone}`} href="#plugins" tabindex="-1" data-node=${node} title=${plugin?.hooks.join(', ') ?? ''}>${name}</a>`;
+  const { now, before, seconds } = span(30);
+  const cost = pluginFlow(now.plugins[name], before.plugins[name], seconds);
+  const told = Number.isFinite(cost.each) ? `${duration(cost.each)} of computing for a call${cost.waits > 1e-4 ? `, and ${duration(cost.waits)} of waiting` : ''}` : 'not called lately';
+  return html`<a class=${`chip ${tone}`} href="#plugins" tabindex="-1" data-node=${node} title=${`${plugin?.hooks.join(', ') ?? ''}: ${told}`}>${name}${Number.isFinite(cost.each) && html`<small>${duration(cost.each)}</small>`}</a>`;
 }
 
 function Target({ cluster }) {

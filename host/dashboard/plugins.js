@@ -29,7 +29,9 @@ export function Plugins() {
       failed: sum(calls.filter((call) => isFailure(call[1])).map((call) => call[2])),
     };
   });
-  rows.sort(ORDERS[order][1]);
+  // What nothing names comes last, in whatever order.
+  const idle = (row) => (row.plugin.state === 'unused' ? 1 : 0);
+  rows.sort((a, b) => idle(a) - idle(b) || ORDERS[order][1](a, b));
   const most = Math.max(...rows.map((row) => row.flow.share || 0), 1e-9);
   const note = rows.length > 1 && html`<label class="field">Order <select id="plugin-order" value=${order} onChange=${(event) => setOrder(event.target.value)}>
     ${Object.entries(ORDERS).map(([key, [name]]) => html`<option value=${key} selected=${key === order}>${name}</option>`)}</select></label>`;
@@ -41,10 +43,25 @@ export function Plugins() {
   <//>`;
 }
 
+/** One that nothing names: there, and no more. */
+function Idle({ plugin }) {
+  return html`<tr class="idle" data-plugin=${plugin.name}>
+    <th scope="row" data-label="Plugin"><span class="strong">${plugin.name}</span><${Version} plugin=${plugin} /></th>
+    <td data-label="State"><${Pill} state=${plugin.state} /></td>
+    <td data-label="Hooks and grants"><span class="tags">${plugin.hooks.map((hook) => html`<span class="tag">${hook}</span>`)}</span></td>
+    <td data-label="Use" colspan="5" class=${plugin.reason ? 'bad-text' : 'sub'}>${plugin.reason ?? 'No route or cluster names it.'}</td>
+  </tr>`;
+}
+
+function Version({ plugin }) {
+  return html`<span class="sub" title=${plugin.digest ?? ''}>${plugin.file} · ${plugin.digest ? html`<code>${plugin.digest.slice(0, 12)}</code>` : 'no digest'}${plugin.size ? ` · ${bytes(plugin.size)}` : ''}</span>`;
+}
+
 function Row({ row: { plugin, reading, calls, flow, failed }, most }) {
+  if (['unused', 'refused'].includes(plugin.state) && calls.length === 0) return html`<${Idle} plugin=${plugin} />`;
   const failure = reading?.last_failure;
   return html`<tr data-plugin=${plugin.name}>
-    <th scope="row" data-label="Plugin"><span class="strong">${plugin.name}</span><span class="sub" title=${plugin.digest ?? ''}>${plugin.file} · ${plugin.digest ? html`<code>${plugin.digest.slice(0, 12)}</code>` : 'no digest'}${plugin.size ? ` · ${bytes(plugin.size)}` : ''}</span></th>
+    <th scope="row" data-label="Plugin"><span class="strong">${plugin.name}</span><${Version} plugin=${plugin} /></th>
     <td data-label="State"><${Pill} state=${plugin.state} />${plugin.reason && html`<span class="sub bad-text">${plugin.reason}</span>`}<span class="sub">${plugin.isolation}, fails ${plugin.on_error}</span>${reading && html`<span class="sub">${count(reading.instances)} ${reading.instances === 1 ? 'instance' : 'instances'}, ${bytes(reading.peak_memory)} at most</span>`}</td>
     <td data-label="Hooks and grants"><span class="tags">${plugin.hooks.map((hook) => html`<span class="tag">${hook}</span>`)}${plugin.grants.map((grant) => html`<span class="tag grant">${grant}</span>`)}</span></td>
     <td data-label="Calls/s" class="number">${rate(flow.rate)}</td>

@@ -117,6 +117,18 @@ try {
     await page.locator(`[data-cluster="pair"] [data-try="ok"][data-value="${tries}"]`).waitFor();
   });
 
+  await step('what a plugin costs stands where requests pass it', async () => {
+    await page.locator('[data-route="pair"] .chip small').filter({ hasText: /(µs|ms)$/ }).waitFor();
+  });
+
+  await step('pointing at a chart tells the numbers of that moment in all of them', async () => {
+    const box = await page.locator('#chart-durations .u-over').boundingBox();
+    await page.mouse.move(box.x + box.width - 3, box.y + 40);
+    await page.locator('#traffic .note').getByText(/^at \d\d:\d\d:\d\d$/).waitFor();
+    await page.mouse.move(0, 0);
+    await page.locator('#traffic .note').getByText('the last ten minutes').waitFor();
+  });
+
   await step('refused requests are told with their reasons', async () => {
     await page.locator('#refusals').getByText('no route matches').first().waitFor();
     await page.locator('#find-refusals').fill('keys');
