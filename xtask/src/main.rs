@@ -1,11 +1,13 @@
 //! Project tasks, each from a clean clone: `cargo xtask test`, `cargo xtask demo`, `cargo xtask bench`,
-//! `cargo xtask release`, `cargo xtask fuzz`, `cargo xtask plugins`, `cargo xtask languages`, `cargo xtask dashboard`.
+//! `cargo xtask release`, `cargo xtask docs`, `cargo xtask fuzz`, `cargo xtask plugins`, `cargo xtask languages`,
+//! `cargo xtask dashboard`.
 
 mod bench;
 mod browser;
 mod command;
 mod demo;
 mod dependencies;
+mod docs;
 mod fuzz;
 mod guests;
 mod languages;
@@ -24,6 +26,7 @@ cargo xtask TASK
   release   the gateway built by a profile of itself, some per cent faster; takes two release builds
   test      formats, dependencies, lints, plugins, all tests, and the demo
   fuzz      the targets of tests/fuzz under libFuzzer, a minute each [--seconds N] [TARGET ...]
+  docs      write docs/reference anew, as the code is
   plugins   build all plugins into target/plugins
   languages fetch the compilers for the tests of plugin projects; `test` does that, too
   dashboard fetch the dashboard's libraries anew, for a new version of one";
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["plugins"] => guests::build(),
+        ["docs"] => docs::write(),
         ["languages"] => languages::prepare(),
         ["dashboard"] => browser::vendor(),
         ["demo"] => demo::run(&[]),

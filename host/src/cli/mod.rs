@@ -9,6 +9,8 @@ mod dev;
 mod explain;
 mod inspect;
 mod new;
+#[cfg(test)]
+mod reference;
 mod run;
 mod test;
 

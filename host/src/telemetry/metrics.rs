@@ -4,6 +4,7 @@
 //! Names follow the OpenTelemetry conventions for HTTP where they have one. Label values come from the
 //! configuration and from fixed lists, never from what a client sends, so that their number is bounded.
 
+mod catalogue;
 mod cluster;
 pub mod dns;
 mod exemplar;
@@ -23,6 +24,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub use catalogue::Described;
 pub use cluster::ClusterMetrics;
 pub use expiry::{Expiry, Owner};
 pub use exposition::Format;

@@ -9,7 +9,7 @@ pub(super) fn cluster() -> Value {
     let endpoint = [
         ("address", address("Where it is")),
         ("weight", number("Its share")),
-        ("priority", number("Higher ones stand in for lower ones")),
+        ("priority", number("Lower ones come first")),
         ("zone", text("Where it is, for prefer_zone")),
     ];
     let timeouts = [
@@ -40,9 +40,9 @@ pub(super) fn cluster() -> Value {
         ("hedge", hedge()),
         ("outlier_detection", outlier_detection()),
         ("limits", cluster_limits()),
-        ("proxy_protocol", choice(&["v1", "v2"])),
+        ("proxy_protocol", choice("Connections begin with a PROXY protocol header", &["v1", "v2"])),
         ("tls", cluster_tls()),
-        ("protocol", choice(&["http1", "http2", "auto"])),
+        ("protocol", choice("What requests are sent by", &["http1", "http2", "auto"])),
         ("max_concurrent_streams", number("Requests at once on one connection of HTTP/2")),
         ("keepalive", table(&[], &keepalive)),
     ];
@@ -56,7 +56,7 @@ fn cluster_tls() -> Value {
         ("certificate", text("PEM file of what the gateway shows")),
         ("key", text("PEM file of its private key")),
         ("server_name", text("The name that is asked for, and that certificates have to be for")),
-        ("min_version", choice(&["1.2", "1.3"])),
+        ("min_version", choice("The oldest version of TLS", &["1.2", "1.3"])),
     ];
     table(&[], &own)
 }
@@ -67,7 +67,7 @@ fn discovery() -> Value {
         ("dns", address("A host whose addresses are the endpoints")),
         ("srv", text("A service: \"_http._tcp.example.com\"")),
         ("servers", list(address("A DNS server; else the system's are asked"))),
-        ("family", choice(&["both", "ipv4", "ipv6"])),
+        ("family", choice("Which addresses are asked for", &["both", "ipv4", "ipv6"])),
         ("min_ttl", duration("An answer holds at least so long")),
         ("max_ttl", duration("And at most so long")),
         ("timeout", duration("For one answer of one server")),
@@ -81,13 +81,13 @@ fn balance() -> Value {
         ("cookie", text("A cookie")),
         ("query", text("A parameter of the query")),
     ];
-    let key = either(&[choice(&["client", "path", "identity"]), table(&[], &key)]);
+    let key = either(&[choice("What is hashed", &["client", "path", "identity"]), table(&[], &key)]);
     let own = [
-        ("policy", choice(&POLICIES)),
+        ("policy", choice("The policy", &POLICIES)),
         ("hash", either(&[key.clone(), list(key)])),
         ("plugin", text("The plugin that picks endpoints")),
     ];
-    either(&[choice(&POLICIES), table(&[], &own)])
+    either(&[choice("The policy", &POLICIES), table(&[], &own)])
 }
 
 fn sticky() -> Value {
@@ -101,7 +101,7 @@ fn sticky() -> Value {
 
 fn health_check() -> Value {
     let own = [
-        ("protocol", choice(&["http", "tcp", "grpc"])),
+        ("protocol", choice("How it is asked", &["http", "tcp", "grpc"])),
         ("path", text("What is requested")),
         ("expect", list(status("What a good answer has"))),
         ("body", text("A text that a good answer has in its body")),
@@ -117,7 +117,13 @@ fn health_check() -> Value {
 fn retries() -> Value {
     let own = [
         ("attempts", number("Tries after the first")),
-        ("on", list(either(&[choice(&["reset", "timeout"]), status("An answer with it is tried again")]))),
+        (
+            "on",
+            list(either(&[
+                choice("What is tried again", &["reset", "timeout"]),
+                status("An answer with it is tried again"),
+            ])),
+        ),
         ("methods", list(text("A method that is tried again"))),
         ("budget", number("Retries in percent of the requests")),
         ("backoff", duration("The most to wait before the first retry")),
@@ -151,7 +157,7 @@ fn outlier_detection() -> Value {
 fn cluster_limits() -> Value {
     let own = [
         ("requests", number("Requests on their way at once")),
-        ("connections", number("Byte streams open at once")),
+        ("connections", number("Connections open at once, idle ones too")),
         ("retries", number("Retries on their way at once")),
         ("pending", number("How many may wait for their turn")),
         ("wait", duration("How long they may")),

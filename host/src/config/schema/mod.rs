@@ -42,7 +42,7 @@ fn admin() -> Value {
         ("address", address("Where the admin API and the dashboard listen")),
         ("hosts", list(text("A name that Host may carry besides the address itself"))),
         ("token", secret("Bearer token; needed where the address isn't loopback and clients show no certificates")),
-        ("tls", either(&[choice(&["self-signed"]), tls()])),
+        ("tls", either(&[choice("A certificate is made up, for development", &["self-signed"]), tls()])),
         (
             "probes",
             table(
@@ -62,17 +62,17 @@ fn access_log() -> Value {
         &[],
         &[
             ("file", text("The file that lines go to")),
-            ("rotate", either(&[size("The size at which it is moved aside"), choice(&["never"])])),
+            ("rotate", either(&[size("The size at which it is moved aside"), choice("It isn't", &["never"])])),
             ("keep", number("Old files that are kept")),
             ("syslog", text("A socket's path, or an address for UDP")),
             ("facility", text("Syslog's facility")),
         ],
     );
     let own = [
-        ("output", either(&[choice(&["stdout", "stderr"]), output])),
-        ("format", choice(&["json", "common", "combined"])),
+        ("output", either(&[choice("Where lines go", &["stdout", "stderr"]), output])),
+        ("format", choice("The form of a line", &["json", "common", "combined"])),
         ("fields", list(text("A member of a line of JSON"))),
-        ("when", choice(&["always", "errors"])),
+        ("when", choice("Which requests get a line", &["always", "errors"])),
         ("redact", list(text("A header field or query parameter that is secret"))),
     ];
     table(&[], &own)
@@ -102,8 +102,8 @@ fn overload() -> Value {
 
 fn http() -> Value {
     let own = [
-        ("encoded_slashes", choice(&["reject", "keep", "decode"])),
-        ("underscores", choice(&["drop", "keep"])),
+        ("encoded_slashes", choice("What %2F in a path is", &["reject", "keep", "decode"])),
+        ("underscores", choice("What becomes of request fields with _ in their names", &["drop", "keep"])),
         ("max_head", size("Bytes of a request's head")),
         ("max_target", size("Bytes of path and query")),
         ("max_fields", number("Fields of a request")),
@@ -131,7 +131,7 @@ fn plugins() -> Value {
 
 fn state() -> Value {
     let own = [
-        ("backend", choice(&["memory", "redis"])),
+        ("backend", choice("Where it is kept", &["memory", "redis"])),
         (
             "url",
             secret("Where Redis is: redis://USER:PASSWORD@HOST:PORT/DATABASE, rediss:// over TLS, or unix:///PATH"),
@@ -142,7 +142,7 @@ fn state() -> Value {
         ("database", number("Which of the server's databases")),
         ("prefix", text("What all keys begin with")),
         ("timeout", duration("For one operation")),
-        ("on_error", choice(&["local", "closed", "open"])),
+        ("on_error", choice("What happens while Redis is away", &["local", "closed", "open"])),
     ];
     table(&["backend"], &own)
 }
@@ -156,7 +156,7 @@ fn acme() -> Value {
         ("contact", list(text("mailto: and an address"))),
         ("storage", text("Where the account and certificates are kept; the gateway's own")),
         ("ca", text("PEM file of the authorities that vouch for the authority's server")),
-        ("challenge", choice(&["tls-alpn-01", "http-01"])),
+        ("challenge", choice("How names are shown to be yours", &["tls-alpn-01", "http-01"])),
     ];
     table(&[], &own)
 }
@@ -164,7 +164,7 @@ fn acme() -> Value {
 fn tracing() -> Value {
     let own = [
         ("endpoint", json!({ "type": "string", "pattern": "^https?://", "description": "URL of the collector" })),
-        ("protocol", choice(&["grpc", "http"])),
+        ("protocol", choice("How it is spoken to", &["grpc", "http"])),
         (
             "sample",
             json!({ "type": "number", "minimum": 0, "maximum": 1, "description": "The share of requests without a parent that are told" }),
@@ -185,12 +185,12 @@ fn listener() -> Value {
     let own = [
         ("name", name()),
         ("address", address("Where it listens")),
-        ("protocol", choice(&["http", "tcp"])),
+        ("protocol", choice("What it accepts", &["http", "tcp"])),
         ("cluster", text("Where byte streams go")),
         ("sni", map(text("The cluster for the name that a TLS client asks for"))),
         ("idle_timeout", duration("Without a byte in either direction")),
         ("proxy_protocol", list(text("A network whose connections begin with a PROXY protocol header"))),
-        ("tls", either(&[choice(&["self-signed"]), tls()])),
+        ("tls", either(&[choice("A certificate is made up, for development", &["self-signed"]), tls()])),
         ("limits", table(&[], &limits)),
     ];
     table(&["name", "address"], &own)
@@ -203,8 +203,8 @@ fn tls() -> Value {
         ("certificates", list(table(&["certificate", "key"], &files()))),
         ("acme", list(text("A name that the certificate is for, which an authority gives by [acme]"))),
         ("client_ca", text("PEM file of the authorities that vouch for clients")),
-        ("client_auth", choice(&["required", "optional"])),
-        ("min_version", choice(&["1.2", "1.3"])),
+        ("client_auth", choice("Whether clients have to show a certificate", &["required", "optional"])),
+        ("min_version", choice("The oldest version of TLS", &["1.2", "1.3"])),
     ];
     table(&[], &[&files()[..], &more].concat())
 }
@@ -230,8 +230,17 @@ fn plugin() -> Value {
         ("config", json!({ "type": "object", "description": "What the plugin makes of it" })),
         ("grants", either(&[list(json!({ "type": ["string", "object"] })), json!({ "type": "object" })])),
         ("limits", table(&[], &limits)),
-        ("isolation", choice(&["pooled", "request"])),
-        ("on_error", choice(&["closed", "open"])),
+        (
+            "isolation",
+            choice(
+                "Which instance an exchange meets: one of several that serve for long, or one of its own",
+                &["pooled", "request"],
+            ),
+        ),
+        (
+            "on_error",
+            choice("What follows a failure: the exchange is answered 503, or the chain goes on", &["closed", "open"]),
+        ),
     ];
     table(&["name", "component"], &own)
 }
@@ -248,13 +257,13 @@ fn route() -> Value {
     let weighted = [("name", text("A cluster's name")), ("weight", number("Its share"))];
     let redirect = [
         ("status", number("301, 302, 303, 307 or 308")),
-        ("scheme", choice(&["http", "https"])),
+        ("scheme", choice("The new scheme", &["http", "https"])),
         ("host", text("The new host")),
         ("path", text("The new path; {name} stands for the route's captures")),
     ];
     let respond = [
         ("status", number("The answer's status")),
-        ("headers", json!({ "type": "object" })),
+        ("headers", json!({ "type": "object", "description": "The answer's header fields" })),
         ("body", text("The answer's body")),
     ];
     let own = [
@@ -307,8 +316,8 @@ fn flag(description: &str) -> Value {
     json!({ "type": "boolean", "description": description })
 }
 
-fn choice(words: &[&str]) -> Value {
-    json!({ "enum": words })
+fn choice(description: &str, words: &[&str]) -> Value {
+    json!({ "enum": words, "description": description })
 }
 
 fn address(description: &str) -> Value {
