@@ -85,7 +85,7 @@ fn rows(page: &mut String, name: &str, table: &Value, linked: bool) {
         let more = if inner(own).is_empty() {
             String::new()
         } else if linked {
-            format!("see [{name}.{key}](#{})", format!("{name}{key}").to_lowercase())
+            format!("see [{name}.{key}](#{})", format!("{name}{key}").replace('.', ""))
         } else {
             format!("see [below](#{key})")
         };
