@@ -15,6 +15,8 @@ const MOST: usize = 12;
 const MOST_OF_PLUGIN: usize = 12;
 /// The most that the same adds in an instance of its own.
 const MOST_OF_FRESH: usize = 50;
+/// The most that all that is told of it adds: a line of the access log, a trace that is carried on and not sampled.
+const MOST_OF_TELLING: usize = 6;
 /// The most bytes that the gateway holds for a connection between requests.
 const MOST_BYTES: usize = 31 << 10;
 
@@ -87,12 +89,15 @@ async fn requests_and_connections_cost_little() {
     assert!((1.0..=MOST_OF_PLUGIN as f64).contains(&pooled), "a plugin's call makes {pooled:.1} allocations");
     let fresh = allocations("request", KEY).await - keyed;
     assert!((1.0..=MOST_OF_FRESH as f64).contains(&fresh), "a call in a fresh instance makes {fresh:.1} allocations");
+    let told = allocations("told", "").await - plain;
+    assert!((1.0..=MOST_OF_TELLING as f64).contains(&told), "what is told of a request makes {told:.1} allocations");
     println!(
-        "a request: {plain:.1} allocations, pooled +{pooled:.1}, fresh +{fresh:.1}; an idle connection: {bytes} bytes"
+        "a request: {plain:.1} allocations, pooled +{pooled:.1}, fresh +{fresh:.1}, told of +{told:.1}; \
+         an idle connection: {bytes} bytes"
     );
 }
 
-/// Of a request through the plugin `gate` with this isolation, or through none.
+/// Of a request through the plugin `gate` with this isolation, or through none; or `told` of everywhere.
 async fn allocations(isolation: &str, key: &'static str) -> f64 {
     let upstream = upstream();
     let site = Site::start(upstream, isolation).await;
@@ -138,7 +143,11 @@ impl Site {
         let plugins = directory.path().join("plugins");
         std::fs::create_dir(&plugins).unwrap();
         let (mut table, mut names) = (String::new(), "");
-        if !isolation.is_empty() {
+        if isolation == "told" {
+            table = "[admin]\naddress = \"127.0.0.1:0\"\n[access_log]\noutput = { file = \"access.log\" }\n\
+                     [tracing]\nendpoint = \"http://127.0.0.1:9\"\nprotocol = \"http\"\nsample = 0\n"
+                .to_owned();
+        } else if !isolation.is_empty() {
             let built = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/test-plugins/gate.wasm");
             std::fs::copy(built, plugins.join("gate.wasm")).expect("`cargo xtask plugins` builds it");
             table = format!("[[plugin]]\nname = \"gate\"\ncomponent = \"gate.wasm\"\nisolation = \"{isolation}\"\n");

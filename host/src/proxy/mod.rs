@@ -71,7 +71,7 @@ impl Proxy {
                 }
             };
 
-        observe::prepare(&snapshot, &line, &mut exchange);
+        observe::prepare(&snapshot, &line, !route.chain.is_empty(), &mut exchange);
         let mut run = route.chain.start();
         let (mut exchange, passage) = route.chain.request(&mut run, exchange, &mut body, route.anonymous).await;
 

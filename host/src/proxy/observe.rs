@@ -35,12 +35,13 @@ pub(super) fn trace(line: &Line) -> Option<TraceContext> {
     line.as_ref().and_then(|line| line.trace())
 }
 
-/// Have the exchange note what will be told of it, and tell others of its trace.
-pub(super) fn prepare(snapshot: &ThreadSnapshot, line: &Line, exchange: &mut Exchange) {
+/// Have the exchange note what will be told of it, and tell plugins, where there are some, of its trace; each endpoint is
+/// told when its try begins.
+pub(super) fn prepare(snapshot: &ThreadSnapshot, line: &Line, has_plugins: bool, exchange: &mut Exchange) {
     let Some(log) = &snapshot.access_log else { return };
     let trace = trace(line);
     if let Some(trace) = trace {
-        traces::mark(&mut exchange.request.headers, &trace);
+        traces::mark(&mut exchange.request.headers, &trace, has_plugins);
         exchange.trail.trace(trace);
     }
     if log.wants_details() {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method};
+use smallvec::SmallVec;
 
 use super::traces::TraceContext;
 
@@ -32,7 +33,8 @@ pub type Reason = Box<str>;
 #[derive(Debug, Default)]
 pub struct Steps {
     pub calls: Vec<HookCall>,
-    pub tries: Vec<Try>,
+    /// One, mostly.
+    pub tries: SmallVec<[Try; 1]>,
     /// There if details are wanted: those of the call in progress.
     details: Option<Details>,
     /// The span of the call in progress.
@@ -77,7 +79,7 @@ pub struct HookCall {
 pub struct Try {
     pub cluster: Arc<str>,
     /// Empty if it isn't known.
-    pub endpoint: Box<str>,
+    pub endpoint: Arc<str>,
     pub method: Method,
     /// The answer's, if there was one.
     pub status: Option<u16>,
@@ -208,7 +210,7 @@ impl Trail {
         if steps.pending.len() < MOST_STEPS {
             let unanswered = Try {
                 cluster: cluster.into(),
-                endpoint: Box::default(),
+                endpoint: Arc::default(),
                 method: method.clone(),
                 status: None,
                 abandoned: true,

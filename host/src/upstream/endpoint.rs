@@ -46,7 +46,7 @@ pub struct Endpoint {
     epoch: Arc<AtomicU64>,
     drained: AtomicBool,
     address: Address,
-    text: Box<str>,
+    text: Arc<str>,
 }
 
 impl Endpoint {
@@ -80,6 +80,11 @@ impl Endpoint {
     /// The address as text: `192.0.2.7:8080`, `unix:/run/users.sock`.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The same, for those who keep it.
+    pub fn name(&self) -> Arc<str> {
+        Arc::clone(&self.text)
     }
 
     /// Requests sent to it that haven't ended.

@@ -54,7 +54,7 @@ impl Drop for Note<'_> {
     fn drop(&mut self) {
         self.trail.tried(|| Try {
             cluster: std::sync::Arc::clone(self.cluster.name()),
-            endpoint: self.cluster.members().get(self.index).map_or("", |member| member.endpoint.text()).into(),
+            endpoint: self.cluster.members().get(self.index).map(|member| member.endpoint.name()).unwrap_or_default(),
             method: self.method.clone(),
             status: self.status.flatten(),
             abandoned: self.status.is_none(),

@@ -3,12 +3,14 @@
 use std::io::Write as _;
 
 use super::entry::{Entry, Log};
-use super::json::protocol;
+use super::json::{protocol, write_address};
 use super::time;
+use crate::telemetry::digits::decimal;
 
 pub(super) fn write(log: &Log, entry: &Entry, combined: bool, out: &mut Vec<u8>) {
     let subject = entry.outcome.as_ref().and_then(|outcome| outcome.subject.as_deref());
-    let _ = write!(out, "{} - ", entry.client());
+    write_address(entry.client(), out);
+    out.extend_from_slice(b" - ");
     escape(subject.filter(|subject| !subject.is_empty()).unwrap_or("-").as_bytes(), b" ", out);
     out.extend_from_slice(b" [");
     time::common(entry.at, out);
@@ -20,10 +22,14 @@ pub(super) fn write(log: &Log, entry: &Entry, combined: bool, out: &mut Vec<u8>)
         out.push(b'?');
         escape(log.query(query).as_bytes(), b"", out);
     }
-    let _ = write!(out, " {}\" {} ", protocol(entry.version), entry.status());
+    out.push(b' ');
+    out.extend_from_slice(protocol(entry.version).as_bytes());
+    out.extend_from_slice(b"\" ");
+    decimal(entry.status().into(), out);
+    out.push(b' ');
     match entry.bytes {
         0 => out.push(b'-'),
-        bytes => drop(write!(out, "{bytes}")),
+        bytes => decimal(bytes, out),
     }
     if combined {
         // Referer and user agent, in this order.

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::{HeaderValue, Version, header};
@@ -9,6 +10,7 @@ use http::{HeaderValue, Version, header};
 use super::entry::{Entry, Log};
 use super::field::Field;
 use super::time;
+use crate::telemetry::digits::{decimal, padded};
 use crate::telemetry::trail::Steps;
 
 pub(super) fn write(log: &Log, fields: &[Field], entry: &Entry, out: &mut Vec<u8>) {
@@ -54,8 +56,8 @@ impl Line<'_> {
             Field::SpanId => self.maybe("span_id", entry.trace().map(|trace| trace.ids().1)),
             Field::Listener => self.text("listener", Some(&*entry.listener)),
             Field::Route => self.text("route", outcome.and_then(|outcome| outcome.route.as_deref())),
-            Field::Client => self.quoted("client", entry.client()),
-            Field::Peer => self.quoted("peer", entry.peer),
+            Field::Client => self.address("client", entry.client()),
+            Field::Peer => self.address("peer", entry.peer),
             Field::Scheme => self.text("scheme", Some(entry.scheme)),
             Field::Protocol => self.text("protocol", Some(protocol(entry.version))),
             Field::Method => self.text("method", Some(entry.method.as_str())),
@@ -65,25 +67,25 @@ impl Line<'_> {
             },
             Field::Path => self.text("path", Some(entry.uri.path())),
             Field::Query => self.text("query", entry.uri.query().map(|query| log.query(query)).as_deref()),
-            Field::Status => self.bare("status", entry.status()),
-            Field::Bytes => self.bare("bytes", entry.bytes),
-            Field::Duration => self.bare("duration_ms", Millis(entry.duration)),
+            Field::Status => self.number("status", entry.status().into()),
+            Field::Bytes => self.number("bytes", entry.bytes),
+            Field::Duration => self.millis("duration_ms", entry.duration),
             Field::Cluster => self.text("cluster", last.map(|last| &*last.cluster)),
             Field::Endpoint => self.text("endpoint", last.map(|last| &*last.endpoint)),
             Field::UpstreamStatus => {
                 if let Some(status) = last.and_then(|last| last.status) {
-                    self.bare("upstream_status", status);
+                    self.number("upstream_status", status.into());
                 }
             }
             Field::UpstreamDuration => {
                 if let Some(last) = last {
-                    self.bare("upstream_ms", Millis(last.duration));
+                    self.millis("upstream_ms", last.duration);
                 }
             }
             Field::Tries => {
                 let count = steps.map_or(0, |steps| steps.own_tries().count());
                 if count > 0 {
-                    self.bare("tries", count);
+                    self.number("tries", count as u64);
                 }
             }
             Field::Subject => self.text("subject", outcome.and_then(|outcome| outcome.subject.as_deref())),
@@ -106,8 +108,11 @@ impl Line<'_> {
         for (index, call) in steps.calls.iter().enumerate() {
             self.out.extend_from_slice(if index == 0 { b"{\"plugin\":\"" } else { b",{\"plugin\":\"" });
             escape(call.plugin.as_bytes(), self.out);
-            let us = call.duration.as_micros();
-            let _ = write!(self.out, "\",\"hook\":\"{}\",\"outcome\":\"{}\",\"us\":{us}}}", call.hook, call.outcome);
+            for part in ["\",\"hook\":\"", call.hook, "\",\"outcome\":\"", call.outcome, "\",\"us\":"] {
+                self.out.extend_from_slice(part.as_bytes());
+            }
+            decimal(microseconds(call.duration), self.out);
+            self.out.push(b'}');
         }
         self.out.push(b']');
     }
@@ -153,9 +158,25 @@ impl Line<'_> {
         let _ = write!(self.out, "\"{value}\"");
     }
 
-    fn bare(&mut self, key: &str, value: impl Display) {
+    fn address(&mut self, key: &str, address: IpAddr) {
         self.key(key);
-        let _ = write!(self.out, "{value}");
+        self.out.push(b'"');
+        write_address(address, self.out);
+        self.out.push(b'"');
+    }
+
+    fn number(&mut self, key: &str, value: u64) {
+        self.key(key);
+        decimal(value, self.out);
+    }
+
+    /// With three places.
+    fn millis(&mut self, key: &str, time: Duration) {
+        self.key(key);
+        let us = microseconds(time);
+        decimal(us / 1000, self.out);
+        self.out.push(b'.');
+        padded(us % 1000, 3, self.out);
     }
 
     fn key(&mut self, key: &str) {
@@ -174,13 +195,21 @@ impl Line<'_> {
     }
 }
 
-/// With three places.
-struct Millis(Duration);
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
 
-impl Display for Millis {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let us = self.0.as_micros();
-        write!(f, "{}.{:03}", us / 1000, us % 1000)
+pub(super) fn write_address(address: IpAddr, out: &mut Vec<u8>) {
+    match address {
+        IpAddr::V4(address) => {
+            for (index, octet) in address.octets().into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b'.');
+                }
+                decimal(octet.into(), out);
+            }
+        }
+        IpAddr::V6(address) => drop(write!(out, "{address}")),
     }
 }
 

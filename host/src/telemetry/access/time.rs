@@ -1,7 +1,8 @@
 //! Moments as text, in UTC. Pure.
 
-use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::telemetry::digits::padded;
 
 struct Civil {
     year: u64,
@@ -37,7 +38,14 @@ fn civil(at: SystemTime) -> Civil {
 pub(super) fn rfc3339(at: SystemTime, out: &mut Vec<u8>) {
     let Civil { year, month, day, seconds, millis } = civil(at);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let _ = write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z");
+    padded(year, 4, out);
+    for (mark, part) in [(b'-', month as u64), (b'-', day), (b'T', hour), (b':', minute), (b':', second)] {
+        out.push(mark);
+        padded(part, 2, out);
+    }
+    out.push(b'.');
+    padded(millis.into(), 3, out);
+    out.push(b'Z');
 }
 
 /// `24/Nov/2026:09:26:44 +0000`, as in the Common Log Format.
@@ -45,7 +53,16 @@ pub(super) fn common(at: SystemTime, out: &mut Vec<u8>) {
     let Civil { year, month, day, seconds, .. } = civil(at);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     let month = MONTHS.get(month.wrapping_sub(1)).copied().unwrap_or("Jan");
-    let _ = write!(out, "{day:02}/{month}/{year:04}:{hour:02}:{minute:02}:{second:02} +0000");
+    padded(day, 2, out);
+    out.push(b'/');
+    out.extend_from_slice(month.as_bytes());
+    out.push(b'/');
+    padded(year, 4, out);
+    for part in [hour, minute, second] {
+        out.push(b':');
+        padded(part, 2, out);
+    }
+    out.extend_from_slice(b" +0000");
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use crate::config::model::AccessOutput;
 
 /// Bytes that wait on one thread; lines beyond are dropped.
 const MOST_WAITING: usize = 4 << 20;
+/// Bytes that the writer keeps room for.
+const MOST_SPARE: usize = 1 << 20;
 /// How long lines are gathered before they are written, so that a busy gateway writes many at once.
 const GATHER: Duration = Duration::from_millis(50);
 
@@ -48,8 +50,14 @@ impl Writer {
     pub fn start(output: &AccessOutput, dropped: Arc<AtomicU64>) -> io::Result<Arc<Self>> {
         let (commands, receiver) = channel();
         let waiting = Arc::new(AtomicBool::new(false));
-        let work =
-            Work { sink: Sink::open(output)?, lanes: Vec::new(), waiting: waiting.clone(), dropped, failing: false };
+        let work = Work {
+            sink: Sink::open(output)?,
+            lanes: Vec::new(),
+            waiting: waiting.clone(),
+            dropped,
+            failing: false,
+            spare: Vec::new(),
+        };
         let dropped = work.dropped.clone();
         thread::Builder::new().name("sluice-access".into()).spawn(move || work.run(&receiver))?;
         Ok(Arc::new(Self { output: output.clone(), commands: Mutex::new(commands), waiting, dropped }))
@@ -125,6 +133,8 @@ struct Work {
     dropped: Arc<AtomicU64>,
     /// The last write failed, which was said.
     failing: bool,
+    /// What a lane gets in the place of its full buffer: memory that is known costs less than new one.
+    spare: Vec<u8>,
 }
 
 impl Work {
@@ -152,7 +162,7 @@ impl Work {
     }
 
     fn write(&mut self) {
-        let mut lines = Vec::new();
+        let mut lines = mem::take(&mut self.spare);
         let lanes = mem::take(&mut self.lanes);
         for lane in &lanes {
             mem::swap(&mut lines, &mut *lane.lock().unwrap_or_else(PoisonError::into_inner));
@@ -162,6 +172,9 @@ impl Work {
             }
         }
         self.lanes = lanes;
+        // After a rush it isn't held for ever.
+        lines.shrink_to(MOST_SPARE);
+        self.spare = lines;
         // Of lanes that are gone nothing more will come.
         let is_empty = |lane: &Mutex<Vec<u8>>| lane.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
         self.lanes.retain(|lane| Arc::strong_count(lane) > 1 || !is_empty(lane));

@@ -2,6 +2,8 @@
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::telemetry::digits::hexadecimal;
+
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
@@ -103,9 +105,17 @@ impl TraceContext {
 
     /// The field that makes `span` the parent of what it is sent with.
     pub fn header(&self, span: u64) -> HeaderValue {
-        let text = format!("00-{:032x}-{span:016x}-{:02x}", self.trace, self.flags);
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        let (_, rest) = text.split_at_mut(3);
+        let (trace, rest) = rest.split_at_mut(32);
+        let (_, rest) = rest.split_at_mut(1);
+        let (parent, rest) = rest.split_at_mut(16);
+        let (_, flags) = rest.split_at_mut(1);
+        hexadecimal(self.trace, trace);
+        hexadecimal(span.into(), parent);
+        hexadecimal(self.flags.into(), flags);
         // Never the other: these are digits.
-        HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+        HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static(""))
     }
 
     /// The gateway's own span.

@@ -72,11 +72,13 @@ impl Tracer {
     }
 }
 
-/// Make the fields of a request tell of its trace, for all who see it from here on.
-pub fn mark(headers: &mut HeaderMap, context: &TraceContext) {
+/// Keep the state of another trace out of a request, and have it tell of its own, if somebody looks at it from here on.
+pub fn mark(headers: &mut HeaderMap, context: &TraceContext, is_seen: bool) {
     // A state belongs to its parent.
     if !context.has_parent() || !context::is_state(headers) {
         headers.remove(TRACESTATE);
     }
-    headers.insert(TRACEPARENT, context.own_header());
+    if is_seen {
+        headers.insert(TRACEPARENT, context.own_header());
+    }
 }
