@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use sluice::gateway::{Gateway, Options};
+use sluice::process::Inherited;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -193,6 +194,22 @@ async fn probes_have_an_address_of_their_own() {
     assert_eq!(probe("GET", "/metrics", &own).await.status, 200);
     // A web page can make a browser ask any name.
     assert_eq!(probe("GET", "/metrics", "evil.example").await.status, 421);
+}
+
+#[tokio::test]
+async fn a_successor_answers_at_both_addresses() {
+    let files = Files::new();
+    let first = start(&files, &format!("token = \"{TOKEN}\"\nprobes = {{ address = \"127.0.0.1:0\" }}")).await;
+    let handed = Inherited::from_predecessor(first.hand_on().unwrap());
+    let options = Options::new(files.path("sluice.toml")).with_inherited(handed);
+    let second = soon(Gateway::start(options)).await.unwrap();
+    let addresses = |gateway: &Gateway| [gateway.admin_address().unwrap(), gateway.probes_address().unwrap()];
+    assert_eq!(addresses(&first), addresses(&second));
+    soon(first.leave_to(&[])).await;
+    for address in addresses(&second) {
+        let answer = Client::connect(address).await.ask("GET", "/readyz", &[("host", &address.to_string())], b"").await;
+        assert_eq!(answer.status, 200);
+    }
 }
 
 /// Everything that can be read, and the page.
