@@ -21,9 +21,12 @@ async fn busy() -> Site {
     let dead: std::net::SocketAddr = ([127, 0, 0, 1], 9).into();
     let plugin =
         "[[plugin]]\nname = \"keys\"\ncomponent = \"api-key.wasm\"\nconfig = { keys = { \"good\" = \"alice\" } }\n";
+    let secure = "[[listener]]\nname = \"secure\"\naddress = \"127.0.0.1:0\"\nprotocol = \"tcp\"\ncluster = \"dead\"\n\
+                  tls = \"self-signed\"\n";
     let stream = "[[listener]]\nname = \"stream\"\naddress = \"127.0.0.1:0\"\nprotocol = \"tcp\"\ncluster = \"dead\"\n";
     let text = [
         plugin,
+        secure,
         stream,
         &route("up", "/up", &["keys"]),
         &route("dead", "/dead", &[]),
@@ -35,6 +38,9 @@ async fn busy() -> Site {
     assert_eq!(site.ask("GET", "/up", &[("x-api-key", "good")], b"").await.status, 200);
     assert_eq!(site.get("/up").await.status, 401);
     assert_eq!(site.get("/dead").await.status, 502);
+    let admin = site.gateway.admin_address().unwrap();
+    let host = admin.to_string();
+    assert_eq!(Client::connect(admin).await.ask("GET", "/metrics", &[("host", &host)], b"").await.status, 401);
     let mut refused = Client::connect(site.gateway.address("stream").unwrap()).await;
     assert_eq!(refused.rest().await, b"");
     // It is counted when its connection has been closed.

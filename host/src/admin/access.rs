@@ -35,6 +35,19 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// As metrics have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Token => "token",
+            Self::Certificate => "certificate",
+            Self::Encryption => "encryption",
+            Self::Origin => "origin",
+            Self::ReadOnly => "read-only",
+            Self::Unguarded => "unguarded",
+        }
+    }
+
     pub fn answer(self) -> Answer {
         match self {
             Self::Host => problem(

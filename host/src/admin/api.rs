@@ -34,11 +34,11 @@ pub async fn answer<S: Source>(
     let path = head.uri.path();
     let admin = snapshot.config().admin.as_ref();
     if !visitor.fits(&snapshot) {
-        return Refused::Encryption.answer();
+        return refuse(&**source, visitor, Refused::Encryption);
     }
     let standing = standing(visitor, &snapshot);
     if let Err(refused) = access::check(admin, standing, &head.method, path, &head.headers) {
-        return refused.answer();
+        return refuse(&**source, visitor, refused);
     }
     let Some(allowed) = methods(path) else {
         return problem(StatusCode::NOT_FOUND, "there is nothing at this path; / lists what there is");
@@ -48,7 +48,7 @@ pub async fn answer<S: Source>(
     }
     if !LOOK.contains(&head.method) {
         if let Err(refused) = access::may_change(admin) {
-            return refused.answer();
+            return refuse(&**source, visitor, refused);
         }
         let Ok(body) = Limited::new(body, LONGEST_BODY).collect().await else {
             return problem(StatusCode::BAD_REQUEST, "the body is too long, or doesn't come whole");
@@ -61,6 +61,13 @@ pub async fn answer<S: Source>(
     }
     let answer = look(&**source, &snapshot, path, &head.headers);
     if head.method == Method::HEAD { headless(answer) } else { answer }
+}
+
+/// Counted, since somebody may be trying tokens.
+fn refuse<S: Source>(source: &S, who: &Visitor, refused: Refused) -> Answer {
+    source.telemetry().admin_refused(refused.name());
+    tracing::debug!(%who, reason = refused.name(), "the admin API refuses a request");
+    refused.answer()
 }
 
 fn standing(visitor: &Visitor, snapshot: &Snapshot) -> Standing {
@@ -80,7 +87,7 @@ pub fn probe<S: Source>(source: &S, visitor: &Visitor, request: &Request<Incomin
         "/healthz" | "/readyz" => {}
         "/metrics" if metrics() => {
             if let Err(refused) = access::check_metrics(admin, standing(visitor, &snapshot), request.headers()) {
-                return refused.answer();
+                return refuse(source, visitor, refused);
             }
         }
         _ => return problem(StatusCode::NOT_FOUND, "there is nothing at this path of this address"),

@@ -65,6 +65,7 @@ pub struct Metrics {
     guard: Arc<Guard>,
     access_log_dropped: Arc<AtomicU64>,
     traces: Arc<TraceMetrics>,
+    admin_refused: Series<&'static str, Counter>,
 }
 
 impl Metrics {
@@ -157,6 +158,12 @@ impl Metrics {
     /// How many requests were told to the collector of traces.
     pub fn traces(&self) -> &Arc<TraceMetrics> {
         &self.traces
+    }
+
+    /// The admin API refused a request: for its `host`, `token`, `certificate` or `origin`, or since the API is
+    /// `read-only`, `unguarded`, or asked in another way than by now (`encryption`).
+    pub fn admin_refused(&self, reason: &'static str) {
+        self.admin_refused.find(reason, "other").add(1);
     }
 
     /// Counts lines that the access log lost.

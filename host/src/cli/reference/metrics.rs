@@ -37,11 +37,12 @@ pub fn page() -> String {
     cluster.ejected("consecutive");
     cluster.overflow("requests");
     cluster.dns().record("ok");
+    metrics.admin_refused("token");
     let store = metrics.state().store("redis");
     store.is_up();
     metrics.state().operation("get", "ok", moment);
     metrics.state().without("local");
-    let owners = [Owner::Listener("l".into()), Owner::Cluster("c".into())];
+    let owners = [Owner::Listener("l".into()), Owner::Admin, Owner::Cluster("c".into())];
     metrics.certificates(owners.map(|owner| Expiry { owner, name: String::new(), at: 0 }).into());
     let endpoint = EndpointSample {
         cluster: "c".into(),

@@ -274,6 +274,11 @@ impl Families {
         });
         let help = "Requests whose spans the collector took, refused, or had no time for";
         self.add("sluice_traces", help, None, Samples::Counter(traced.into()));
+        let refused = metrics.admin_refused.iter();
+        let refused = refused
+            .map(|(reason, counter)| (vec![("reason".into(), reason.to_owned())], Number::Count(counter.value())));
+        let help = "Requests that the admin API refused for who asked, or how";
+        self.add("sluice_admin_requests_refused", help, None, Samples::Counter(refused.collect()));
         let live = whole(&metrics.snapshots);
         self.add("sluice_snapshots_live", "Snapshots that something still uses", None, gauge(live));
         let version = vec![("version".into(), env!("CARGO_PKG_VERSION").to_owned())];
