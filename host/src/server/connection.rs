@@ -1,4 +1,4 @@
-//! One client connection: which protocol it speaks, and hyper's machine for it.
+//! One client connection: which protocol it speaks, and the machine for it: ours for HTTP/1, hyper's for HTTP/2.
 
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
@@ -17,54 +17,33 @@ use super::detect::{Protocol, detect};
 use super::drain::{Connections, Membership};
 use super::driver::{Driver, Ended};
 use super::flood::Watched;
-use super::requests::{Guard, Passing, requests};
-use super::scan::{Guarded, Verdict};
+use super::requests::{self, Requests};
 use super::taking::Streams;
 use super::tls::{Encrypted, Facts};
-use super::{Connection, Handler, Settings, tunnel};
+use super::{Connection, Handler, Settings, http1, tunnel};
 use crate::config::model::Http;
 use crate::io::{Io, Transport};
-
-/// The least that hyper buffers.
-const MIN_BUFFER: usize = 8 << 10;
 
 /// Serves the connections of one thread.
 pub struct Server<H> {
     handler: Rc<H>,
     /// For new connections.
-    manner: RefCell<Rc<Manner>>,
-}
-
-/// How connections are served.
-struct Manner {
-    settings: Rc<Settings>,
-    http1: http1::Builder,
-}
-
-impl Manner {
-    fn new(settings: Settings) -> Rc<Self> {
-        let mut http1 = http1::Builder::new();
-        // The activity's time limits stand in for hyper's, which cost a timer for each request and
-        // don't tell an idle connection from a slow head.
-        // The scan bounds heads; hyper has to take every head that passed.
-        http1.header_read_timeout(None).max_buf_size(settings.heads.head.saturating_mul(2).max(MIN_BUFFER));
-        Rc::new(Self { settings: Rc::new(settings), http1 })
-    }
+    settings: RefCell<Rc<Settings>>,
 }
 
 impl<H: Handler> Server<H> {
     pub fn new(handler: Rc<H>, settings: Settings) -> Rc<Self> {
-        Rc::new(Self { handler, manner: RefCell::new(Manner::new(settings)) })
+        Rc::new(Self { handler, settings: RefCell::new(Rc::new(settings)) })
     }
 
     /// Serve new connections so.
     pub fn configure(&self, http: &Http) {
         let guard = Arc::clone(&self.settings().guard);
-        self.manner.replace(Manner::new(Settings::new(http, guard)));
+        self.settings.replace(Rc::new(Settings::new(http, guard)));
     }
 
     fn settings(&self) -> Rc<Settings> {
-        Rc::clone(&self.manner.borrow().settings)
+        Rc::clone(&self.settings.borrow())
     }
 
     /// Serve an accepted connection in a task of its own, as one of `connections`. Call it within a
@@ -156,42 +135,37 @@ impl<H: Handler> Server<H> {
         let connection = Connection { listener, peer: ends.peer, local: ends.local, scheme, tls };
         let session = Rc::new(self.handler.open(connection));
         let activity = Activity::new();
-        let manner = Rc::clone(&self.manner.borrow());
-        let settings = &manner.settings;
-        let passing = |guard| Passing {
+        let settings = self.settings();
+        let requests = Requests {
+            handler: Rc::clone(&self.handler),
+            session,
             activity: Rc::clone(&activity),
             connections: Rc::clone(membership.connections()),
-            guard,
             overload: Arc::clone(&settings.guard),
         };
         match protocol {
             Protocol::Http1(seen) => {
-                let io = Io::with_prefix(transport, seen, Rc::clone(&activity.traffic));
-                let verdict = Rc::<Verdict>::default();
-                let io = Guarded::new(io.into_inner(), settings.heads, Rc::clone(&verdict));
-                let passing = passing(Guard::Http1(verdict));
-                let service = requests(Rc::clone(&self.handler), session, passing);
-                let http = manner.http1.serve_connection(TokioIo::new(io), service);
-                let mut driver = Driver::new(http, Rc::clone(&activity), Rc::clone(settings), membership);
+                let mut io = Io::new(transport, Rc::clone(&activity.traffic));
+                io.unread(seen);
+                let http = http1::Connection::new(io, settings.heads, requests);
+                let mut driver = Driver::new(http, Rc::clone(&activity), settings, membership);
                 let ended = (&mut driver).await;
                 driver.count();
                 let Some(switched) = activity.switched.take().filter(|_| ended == Ended::Over) else { return };
-                let parts = driver.http.into_parts();
-                if let Some(mut client) = parts.io.into_inner().into_switched() {
-                    client.unread(parts.read_buf);
+                let Driver { http, membership, .. } = driver;
+                if let Some(client) = http.into_io() {
                     // Boxed, so that connections that don't change needn't have room for it.
-                    Box::pin(tunnel::run(switched, client, driver.membership.connections())).await;
+                    Box::pin(tunnel::run(switched, client, membership.connections())).await;
                 }
             }
             // Boxed, so that the much more common HTTP/1 connections don't pay for its size.
             Protocol::Http2(seen) => {
                 let streams = Streams::new(settings.stalled, Rc::clone(membership.connections()));
-                let passing = passing(Guard::Http2(streams.clone(), settings.heads));
-                let service = requests(Rc::clone(&self.handler), session, passing);
+                let service = requests::http2(requests, streams.clone(), settings.heads);
                 let io = Io::with_prefix(transport, seen, Rc::clone(&activity.traffic));
                 let io = TokioIo::new(Watched::new(io.into_inner(), Rc::clone(&activity)));
-                let http = Box::pin(http2(streams, settings).serve_connection(io, service));
-                let mut driver = Driver::new(http, activity, Rc::clone(settings), membership);
+                let http = Box::pin(http2(streams, &settings).serve_connection(io, service));
+                let mut driver = Driver::new(http, activity, settings, membership);
                 (&mut driver).await;
                 driver.count();
             }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 use tokio::time::Sleep;
@@ -19,26 +19,17 @@ use super::Settings;
 use super::activity::{Activity, Answer};
 use super::drain::Membership;
 use super::flood::Watched;
-use super::scan::Guarded;
 use super::taking::Streams;
 use crate::io::Io;
 
-/// What [`Driver`] wants of hyper's two kinds of connections.
-pub(super) trait Http: Future<Output = hyper::Result<()>> {
+/// What [`Driver`] wants of a connection.
+pub(super) trait Http {
     /// Requests overlap.
     const SHARED: bool;
-    fn shut_down(self: Pin<&mut Self>);
-}
-
-impl<S> Http for http1::Connection<TokioIo<Guarded<Io>>, S>
-where
-    S: Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible>,
-{
-    const SHARED: bool = false;
-
-    fn shut_down(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
+    /// No request is to follow those that have come.
+    fn shut_down(&mut self);
+    /// Ready when it has ended; with an error if it broke: what of it is the client's fault, as metrics name it.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Option<&'static str>>>;
 }
 
 impl<S> Http for Pin<Box<http2::Connection<TokioIo<Watched<Io>>, S, Streams>>>
@@ -47,8 +38,12 @@ where
 {
     const SHARED: bool = true;
 
-    fn shut_down(self: Pin<&mut Self>) {
-        self.get_mut().as_mut().graceful_shutdown();
+    fn shut_down(&mut self) {
+        self.as_mut().graceful_shutdown();
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Option<&'static str>>> {
+        self.as_mut().poll(cx).map_err(|error| fault(&error))
     }
 }
 
@@ -66,7 +61,7 @@ pub(super) struct Driver<C> {
     said_goodbye: bool,
 }
 
-impl<C: Http + Unpin> Driver<C> {
+impl<C: Http> Driver<C> {
     pub fn new(http: C, activity: Rc<Activity>, settings: Rc<Settings>, membership: Membership) -> Self {
         let timer = Box::pin(tokio::time::sleep(settings.keep_alive));
         Self { http, activity, settings, membership, timer, started: false, shutting_down: false, said_goodbye: false }
@@ -80,20 +75,21 @@ impl<C: Http + Unpin> Driver<C> {
     }
 
     /// How it ended, and whose fault it is.
-    fn ended(&self, result: hyper::Result<()>) -> Ended {
-        if let Some(reason) = result.as_ref().err().and_then(fault) {
+    fn ended(&self, result: Result<(), Option<&'static str>>) -> Ended {
+        let Err(fault) = result else { return Ended::Over };
+        if let Some(reason) = fault {
             self.activity.blame(reason);
         }
-        if result.is_ok() { Ended::Over } else { Ended::Cut }
+        Ended::Cut
     }
 
     /// Close an idle connection as its protocol wants it.
     fn say_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.said_goodbye = true;
         self.shutting_down = true;
-        Pin::new(&mut self.http).shut_down();
+        self.http.shut_down();
         self.set_timer(self.settings.head, cx);
-        Pin::new(&mut self.http).poll(cx).map(|_| ())
+        self.http.poll(cx).map(|_| ())
     }
 
     fn set_timer(&mut self, after: Duration, cx: &mut Context<'_>) {
@@ -152,20 +148,20 @@ impl<C: Http + Unpin> Future for Driver<C> {
             let _ = this.timer.as_mut().poll(cx);
         }
         if !this.shutting_down && this.membership.connections().is_draining() {
-            // Without having read anything, hyper would close it, with a request on it.
-            if is_new && let Poll::Ready(result) = Pin::new(&mut this.http).poll(cx) {
+            // Without having read anything, it would be closed with a request on it.
+            if is_new && let Poll::Ready(result) = this.http.poll(cx) {
                 return Poll::Ready(this.ended(result));
             }
             this.shutting_down = true;
-            Pin::new(&mut this.http).shut_down();
+            this.http.shut_down();
         }
-        if let Poll::Ready(result) = Pin::new(&mut this.http).poll(cx) {
+        if let Poll::Ready(result) = this.http.poll(cx) {
             return Poll::Ready(this.ended(result));
         }
         if C::SHARED && !this.shutting_down && this.membership.connections().is_last(this.activity.served()) {
             this.shutting_down = true;
-            Pin::new(&mut this.http).shut_down();
-            if let Poll::Ready(result) = Pin::new(&mut this.http).poll(cx) {
+            this.http.shut_down();
+            if let Poll::Ready(result) = this.http.poll(cx) {
                 return Poll::Ready(this.ended(result));
             }
         }

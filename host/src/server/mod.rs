@@ -13,6 +13,7 @@ mod extended;
 mod flood;
 mod frames;
 mod gate;
+mod http1;
 mod linger;
 mod listener;
 mod pump;

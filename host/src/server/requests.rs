@@ -1,10 +1,11 @@
-//! From a request that hyper has read to the handler, and from its answer back. It knows nothing of bytes.
+//! From a request that was read to the handler, and from its answer back. It knows nothing of bytes.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
@@ -13,88 +14,117 @@ use hyper_util::rt::TokioIo;
 
 use super::activity::{Activity, Answer, ClientBody, InFlight};
 use super::drain::Connections;
-use super::scan::{Limits, Refusal, Verdict};
+use super::scan::{Limits, Refusal};
 use super::taking::Streams;
 use super::{Handler, extended, tunnel};
 use crate::body::Body;
 use crate::error::Error;
 use crate::overload::{self, Permit, Reason};
 
-/// What requests of one connection pass.
-pub(super) struct Passing {
+/// Hands the requests of one connection to the handler.
+pub(super) struct Requests<H: Handler> {
+    pub handler: Rc<H>,
+    pub session: Rc<H::Session>,
     pub activity: Rc<Activity>,
     pub connections: Rc<Connections>,
-    pub guard: Guard,
     pub overload: Arc<overload::Guard>,
 }
 
-/// What stands between a connection and the service.
-pub(super) enum Guard {
-    Http1(Rc<Verdict>),
-    Http2(Streams, Limits),
+/// A request that was handed over.
+pub(super) struct Taken {
+    pub outcome: Outcome,
+    /// As long as its answer isn't over.
+    pub in_flight: InFlight,
 }
 
-/// Hands the requests of one connection to the handler.
-pub(super) fn requests<H: Handler>(
-    handler: Rc<H>,
-    session: Rc<H::Session>,
-    passing: Passing,
+/// What becomes of a request.
+pub(super) enum Outcome {
+    Refused(Response<Body>),
+    Begun(Pin<Box<dyn Future<Output = Response<Body>>>>),
+}
+
+impl<H: Handler> Requests<H> {
+    pub fn activity(&self) -> &Activity {
+        &self.activity
+    }
+
+    /// Whether the answer to the newest request has to be the last of its connection.
+    pub fn is_last(&self) -> bool {
+        self.connections.is_last(self.activity.served())
+    }
+
+    /// Hand a request over, unless there are too many.
+    pub fn take(&self, request: Request<Body>) -> Taken {
+        let entered = self.overload.enter();
+        let shed = entered.as_ref().err().copied();
+        let in_flight = InFlight::new(&self.activity, entered.unwrap_or_default());
+        let outcome = match shed {
+            Some(reason) => Outcome::Refused(self.shed(reason, &request)),
+            None => Outcome::Begun(Box::pin(Rc::clone(&self.handler).handle(request, Rc::clone(&self.session)))),
+        };
+        Taken { outcome, in_flight }
+    }
+
+    /// Answer a request that isn't accepted.
+    pub fn refuse(&self, refusal: Refusal) -> (Response<Body>, InFlight) {
+        let in_flight = InFlight::new(&self.activity, self.overload.enter().unwrap_or_default());
+        (self.handler.refuse(refusal, &self.session), in_flight)
+    }
+
+    fn shed(&self, reason: Reason, request: &Request<Body>) -> Response<Body> {
+        let error = Error::Shed { retry_after: self.overload.retry_after() };
+        let mut answer = self.handler.refuse(Refusal::of(error, request), &self.session);
+        // Memory comes back with the connection; else another request on it is as welcome as before.
+        if request.version() == Version::HTTP_2 || reason == Reason::Requests {
+            answer.headers_mut().remove(header::CONNECTION);
+        }
+        answer
+    }
+}
+
+/// What hyper's HTTP/2 hands requests to.
+pub(super) fn http2<H: Handler>(
+    requests: Requests<H>,
+    streams: Streams,
+    limits: Limits,
 ) -> impl Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible, Future: 'static> {
     service_fn(move |mut request: Request<Incoming>| {
-        let Passing { activity, connections, guard, overload } = &passing;
-        let entered = overload.enter();
-        let shed = entered.as_ref().err().copied();
-        let in_flight = InFlight::new(activity, entered.unwrap_or_default());
-        let (verdict, taking) = match guard {
-            Guard::Http1(verdict) => (Some(Rc::clone(verdict)), None),
-            Guard::Http2(streams, _) => (None, Some(streams.begin())),
-        };
-        let extended = match guard {
-            Guard::Http1(_) => None,
-            Guard::Http2(streams, _) => {
-                extended::translate(&mut request).map(|upgrade| Extended::new(upgrade, streams, &handler, &session))
+        let taking = streams.begin();
+        let Requests { handler, session, activity, .. } = &requests;
+        let extended =
+            extended::translate(&mut request).map(|upgrade| Extended::new(upgrade, &streams, handler, session));
+        let Taken { outcome, in_flight } = match judge(&request, &limits) {
+            Some(refusal) => {
+                let (answer, in_flight) = requests.refuse(refusal);
+                Taken { outcome: Outcome::Refused(answer), in_flight }
             }
+            None => requests.take(
+                request.map(|body| if body.is_end_stream() { Body::Empty } else { Body::stream(ClientBody(body)) }),
+            ),
         };
-        let refusal = match guard {
-            Guard::Http1(verdict) => verdict.serve(),
-            Guard::Http2(_, limits) => judge(&request, limits).map(Box::new),
-        };
-        let answer = match (refusal, shed) {
-            (Some(refusal), _) => Outcome::Refused(handler.refuse(*refusal, &session)),
-            (None, Some(reason)) => {
-                let error = Error::Shed { retry_after: overload.retry_after() };
-                let refusal = Refusal::of(error, &request);
-                let mut answer = handler.refuse(refusal, &session);
-                // Memory comes back with the connection; else another request on it is as welcome as before.
-                if verdict.is_none() || reason == Reason::Requests {
-                    answer.headers_mut().remove(header::CONNECTION);
-                }
-                Outcome::Refused(answer)
-            }
-            (None, None) => {
-                let request =
-                    request.map(|body| if body.is_end_stream() { Body::Empty } else { Body::stream(ClientBody(body)) });
-                // Boxed: it is moved thrice before it starts, and it is large.
-                Outcome::Taken(Box::pin(Rc::clone(&handler).handle(request, Rc::clone(&session))))
-            }
-        };
-        let (activity, connections) = (Rc::clone(activity), Rc::clone(connections));
+        let activity = Rc::clone(activity);
         async move {
-            let answer = match answer {
+            let answer = match outcome {
                 Outcome::Refused(answer) => answer,
-                Outcome::Taken(answer) => answer.await,
+                Outcome::Begun(exchange) => exchange.await,
             };
-            let mut answer = match extended {
+            let answer = match extended {
                 Some(extended) => extended.begin(answer, &activity),
-                None => switch(answer, &activity, verdict.as_deref()),
+                None => switched_by_mistake(answer),
             };
-            // Of HTTP/2 the driver says goodbye.
-            if verdict.is_some() && connections.is_last(activity.served()) && !answer.status().is_informational() {
-                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            Ok(answer.map(|body| Answer { body, taking, _in_flight: in_flight }))
+            Ok(answer.map(|body| Answer { body, taking: Some(taking), _in_flight: in_flight }))
         }
     })
+}
+
+/// Nothing but an extended CONNECT can make a stream change its protocol.
+fn switched_by_mistake(answer: Response<Body>) -> Response<Body> {
+    if !matches!(answer.body(), Body::Switched(_)) {
+        return answer;
+    }
+    let mut refused = Response::new(Body::Empty);
+    *refused.status_mut() = http::StatusCode::BAD_REQUEST;
+    refused
 }
 
 /// The handshake of a WebSocket over HTTP/2, with what its answer needs.
@@ -150,26 +180,4 @@ fn judge(request: &Request<Incoming>, limits: &Limits) -> Option<Refusal> {
         return None;
     };
     Some(Refusal::of(error, request))
-}
-
-/// Keep what the connection is to change to, for when the answer is out.
-fn switch(answer: Response<Body>, activity: &Activity, verdict: Option<&Verdict>) -> Response<Body> {
-    if !matches!(answer.body(), Body::Switched(_)) {
-        return answer;
-    }
-    let (head, body) = answer.into_parts();
-    if let (Body::Switched(switched), true) = (body, verdict.is_some_and(Verdict::switch)) {
-        activity.switched.set(Some(switched));
-        return Response::from_parts(head, Body::Empty);
-    }
-    let mut refused = Response::new(Body::Empty);
-    *refused.status_mut() = StatusCode::BAD_REQUEST;
-    refused.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    refused
-}
-
-/// What becomes of a request.
-enum Outcome<F> {
-    Refused(Response<Body>),
-    Taken(F),
 }

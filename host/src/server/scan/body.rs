@@ -1,5 +1,7 @@
 //! Where a body ends (RFC 9112, sections 6 and 7): chunks, their extensions and trailers, as strictly as heads.
 
+use bytes::{Buf, Bytes, BytesMut};
+
 use super::bytes::is_token;
 use crate::error::Error;
 
@@ -18,31 +20,42 @@ pub(super) enum Body {
     Chunked(Chunked),
 }
 
+/// What is in bytes of a body.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::server) enum Piece {
+    Data(Bytes),
+    /// Lines of fields, up to the empty one. Only the end follows.
+    Trailers(Bytes),
+    /// Nothing more belongs to it.
+    End,
+}
+
 impl Body {
     pub fn chunked() -> Self {
-        Self::Chunked(Chunked { place: Place::Size { digits: 0, size: 0 }, spent: 0 })
+        Self::Chunked(Chunked { place: Place::Size { digits: 0, size: 0 }, spent: 0, trailers: Vec::new() })
     }
 
-    /// Look at bytes that follow. Tells how many of them belong to the body, and whether it has ended with them.
+    /// Take the next piece from bytes that follow; none if there isn't enough for one. What follows the body is left.
     ///
     /// # Errors
     /// [`Error::RequestBody`].
-    pub fn scan(&mut self, bytes: &[u8]) -> Result<(usize, bool), Error> {
+    pub fn take(&mut self, bytes: &mut BytesMut) -> Result<Option<Piece>, Error> {
         match self {
-            Self::Length(left) => {
-                let count = skip(left, bytes);
-                Ok((count, *left == 0))
-            }
-            Self::Chunked(chunked) => chunked.scan(bytes),
+            Self::Length(0) => Ok(Some(Piece::End)),
+            Self::Length(left) => Ok(data(left, bytes)),
+            Self::Chunked(chunked) => chunked.take(bytes),
         }
     }
 }
 
-/// Take bytes off what is left.
-fn skip(left: &mut u64, bytes: &[u8]) -> usize {
+/// Take data, at most as much as is left.
+fn data(left: &mut u64, bytes: &mut BytesMut) -> Option<Piece> {
+    if bytes.is_empty() {
+        return None;
+    }
     let count = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
     *left -= count as u64;
-    count
+    Some(Piece::Data(bytes.split_to(count).freeze()))
 }
 
 /// A place within chunks.
@@ -51,6 +64,8 @@ pub(super) struct Chunked {
     place: Place,
     /// Bytes of extensions, then of trailers.
     spent: usize,
+    /// Their lines so far.
+    trailers: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,31 +91,41 @@ enum Place {
     TrailerValue,
     TrailerLf,
     EndLf,
+    End,
 }
 
 impl Chunked {
-    fn scan(&mut self, bytes: &[u8]) -> Result<(usize, bool), Error> {
-        let mut at = 0;
-        while let Some(byte) = bytes.get(at) {
-            if let Place::Data { left } = &mut self.place {
-                at += skip(left, bytes.get(at..).unwrap_or_default());
-                if *left == 0 {
-                    self.place = Place::DataCr;
+    fn take(&mut self, bytes: &mut BytesMut) -> Result<Option<Piece>, Error> {
+        loop {
+            match &mut self.place {
+                Place::End => return Ok(Some(Piece::End)),
+                Place::Data { left } if *left > 0 => return Ok(data(left, bytes)),
+                Place::Data { .. } => self.place = Place::DataCr,
+                Place::EndLf if bytes.first() == Some(&b'\n') && !self.trailers.is_empty() => {
+                    bytes.advance(1);
+                    self.place = Place::End;
+                    return Ok(Some(Piece::Trailers(std::mem::take(&mut self.trailers).into())));
                 }
-                continue;
-            }
-            at += 1;
-            match self.next(*byte).ok_or(Error::RequestBody)? {
-                Some(place) => self.place = place,
-                None => return Ok((at, true)),
+                _ => {
+                    let Some(byte) = bytes.first().copied() else { return Ok(None) };
+                    let place = self.next(byte).ok_or(Error::RequestBody)?;
+                    let in_trailers = matches!(
+                        self.place,
+                        Place::TrailerStart | Place::TrailerName | Place::TrailerValue | Place::TrailerLf
+                    );
+                    if in_trailers && place != Place::EndLf {
+                        self.trailers.push(byte);
+                    }
+                    self.place = place;
+                    bytes.advance(1);
+                }
             }
         }
-        Ok((at, false))
     }
 
-    /// Where a byte leads to: outside none if it mustn't be there, inside none if it ends the body.
-    fn next(&mut self, byte: u8) -> Option<Option<Place>> {
-        let place = match (self.place, byte) {
+    /// Where a byte leads to; none if it mustn't be there.
+    fn next(&mut self, byte: u8) -> Option<Place> {
+        Some(match (self.place, byte) {
             (Place::Size { digits, size }, _) if byte.is_ascii_hexdigit() && digits < MAX_DIGITS => {
                 let digit = char::from(byte).to_digit(16)?;
                 Place::Size { digits: digits + 1, size: size << 4 | u64::from(digit) }
@@ -120,7 +145,7 @@ impl Chunked {
             (Place::DataCr, b'\r') => Place::DataLf,
             (Place::DataLf, b'\n') => Place::Size { digits: 0, size: 0 },
             (Place::TrailerStart, b'\r') => Place::EndLf,
-            (Place::EndLf, b'\n') => return Some(None),
+            (Place::EndLf, b'\n') => Place::End,
             (Place::TrailerStart | Place::TrailerName, _) if is_token(byte) => {
                 self.spend(MAX_TRAILERS)?;
                 Place::TrailerName
@@ -133,8 +158,7 @@ impl Chunked {
             }
             (Place::TrailerLf, b'\n') => Place::TrailerStart,
             _ => return None,
-        };
-        Some(Some(place))
+        })
     }
 
     fn spend(&mut self, most: usize) -> Option<()> {

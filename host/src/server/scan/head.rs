@@ -84,6 +84,11 @@ impl Head {
         }
     }
 
+    /// How many fields have come.
+    pub fn fields(&self) -> usize {
+        self.fields
+    }
+
     /// What can be said of a line before its end.
     fn incomplete(&self, bytes: &[u8], limits: &Limits) -> Result<Option<(usize, Framing)>, Error> {
         let line = bytes.get(self.line..).unwrap_or_default();
