@@ -48,7 +48,7 @@ enum Place {
     /// A request is being answered.
     Exchange(Exchange, InFlight),
     /// An answer is being written.
-    Answer(Box<Answer>),
+    Answer(Answer),
     /// Nothing more is written; what the client still sends is read for a while, so that it gets what was said last.
     Closing(Option<Box<Linger>>),
     Ended,
@@ -236,8 +236,7 @@ impl<H: Handler> Connection<H> {
         };
         let body = answer.into_body();
         let ended = framing == Framing::Length(0);
-        self.place =
-            Place::Answer(Box::new(Answer { body, framing, announced, keeps_alive, ended, _in_flight: in_flight }));
+        self.place = Place::Answer(Answer { body, framing, announced, keeps_alive, ended, _in_flight: in_flight });
     }
 
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Cut>> {
