@@ -18,7 +18,7 @@ const MOST_OF_FRESH: usize = 50;
 /// The most that all that is told of it adds: a line of the access log, a trace that is carried on and not sampled.
 const MOST_OF_TELLING: usize = 6;
 /// The most bytes that the gateway holds for a connection between requests.
-const MOST_BYTES: usize = 31 << 10;
+const MOST_BYTES: usize = 4 << 10;
 
 /// Connections that are idle at a time.
 const CONNECTIONS: usize = 200;
