@@ -4,8 +4,8 @@ use http::header::{Entry, HeaderMap, HeaderName, HeaderValue};
 
 /// The members of one field line, blanks around them cut off, empty ones left out. Commas within quotes
 /// separate too: these lists hold tokens, and nobody shall hide one behind a quote.
-pub(super) fn members(value: &HeaderValue) -> impl DoubleEndedIterator<Item = &[u8]> {
-    value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
+pub fn members(value: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
 }
 
 /// Add a member at the end. Several lines become one, since many recipients read only one.
@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn members_are_trimmed_and_never_empty() {
         let value = HeaderValue::from_static(" a ,,\tb c, \"d, e\" ,");
-        let found: Vec<_> = members(&value).map(|member| str::from_utf8(member).unwrap()).collect();
+        let found: Vec<_> = members(value.as_bytes()).map(|member| str::from_utf8(member).unwrap()).collect();
         assert_eq!(found, ["a", "b c", "\"d", "e\""]);
     }
 }

@@ -7,7 +7,7 @@ use http::{HeaderMap, Response, StatusCode, Version, header};
 use http_body::Body as _;
 
 use crate::body::Body;
-use crate::fields::{decimal, hexadecimal};
+use crate::fields::{decimal, hexadecimal, members};
 
 /// What a request says of the answer that it wants.
 #[derive(Debug, Clone, Copy)]
@@ -132,10 +132,6 @@ fn names(headers: &HeaderMap, field: &http::HeaderName, option: &[u8]) -> bool {
         .get_all(field)
         .iter()
         .any(|value| members(value.as_bytes()).any(|member| member.eq_ignore_ascii_case(option)))
-}
-
-fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
 /// The time as `Date` has it (RFC 9110, section 5.6.7). Written once in a second on each thread.

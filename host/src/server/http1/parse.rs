@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
 
 use crate::error::Error;
+use crate::fields::members;
 
 /// Room for the fields that the gateway adds on the way to the endpoint.
 const ADDED: usize = 8;
@@ -109,11 +110,6 @@ impl Said {
             _ => {}
         }
     }
-}
-
-/// The members of a list.
-fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
 /// Read the fields behind the last chunk. The scan has passed them.
