@@ -80,7 +80,7 @@ impl Peer {
         if !self.trusted {
             return client;
         }
-        let entries = headers.get_all(X_FORWARDED_FOR).iter().rev().flat_map(|line| members(line.as_bytes()).rev());
+        let entries = headers.get_all(X_FORWARDED_FOR).iter().rev().flat_map(|line| members(line).rev());
         for entry in entries.take(MAX_HOPS) {
             let Some(address) = parse_entry(entry) else { break };
             client = address;

@@ -111,8 +111,7 @@ fn remove_named(headers: &mut HeaderMap) -> Result<(), ConnectionError> {
 
 /// Reduce `TE` to what a proxy passes on.
 fn reduce_te(headers: &mut HeaderMap) {
-    let wants_trailers =
-        |line: &HeaderValue| members(line.as_bytes()).any(|member| member.eq_ignore_ascii_case(b"trailers"));
+    let wants_trailers = |line| members(line).any(|member| member.eq_ignore_ascii_case(b"trailers"));
     if headers.get_all(header::TE).iter().any(wants_trailers) {
         put(headers, &header::TE, HeaderValue::from_static("trailers"));
     } else {

@@ -4,7 +4,12 @@ use http::header::{Entry, HeaderMap, HeaderName, HeaderValue};
 
 /// The members of one field line, blanks around them cut off, empty ones left out. Commas within quotes
 /// separate too: these lists hold tokens, and nobody shall hide one behind a quote.
-pub fn members(value: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+pub(super) fn members(value: &HeaderValue) -> impl DoubleEndedIterator<Item = &[u8]> {
+    members_of(value.as_bytes())
+}
+
+/// The same of a value's bytes.
+pub fn members_of(value: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
 }
 
@@ -51,7 +56,7 @@ mod tests {
     #[test]
     fn members_are_trimmed_and_never_empty() {
         let value = HeaderValue::from_static(" a ,,\tb c, \"d, e\" ,");
-        let found: Vec<_> = members(value.as_bytes()).map(|member| str::from_utf8(member).unwrap()).collect();
+        let found: Vec<_> = members(&value).map(|member| str::from_utf8(member).unwrap()).collect();
         assert_eq!(found, ["a", "b c", "\"d", "e\""]);
     }
 }

@@ -23,7 +23,7 @@ pub use forward::{Peer, set_forwarding};
 pub use grpc::{grpc_timeout, is_grpc, tell_grpc};
 pub use hop::{ConnectionError, is_hop_by_hop, remove_hop_by_hop};
 pub use host::valid_host;
-pub use list::members;
+pub use list::members_of;
 pub use number::{decimal, hexadecimal};
 pub use owned::{is_gateway_owned, remove_client_fields, remove_forbidden_trailers};
 pub use pseudonym::Pseudonym;

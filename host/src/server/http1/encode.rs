@@ -7,7 +7,7 @@ use http::{HeaderMap, Response, StatusCode, Version, header};
 use http_body::Body as _;
 
 use crate::body::Body;
-use crate::fields::{decimal, hexadecimal, members};
+use crate::fields::{decimal, hexadecimal, members_of};
 
 /// What a request says of the answer that it wants.
 #[derive(Debug, Clone, Copy)]
@@ -112,7 +112,7 @@ pub(super) fn push_chunk(length: usize, out: &mut Vec<u8>) {
 pub(super) fn push_end(trailers: Option<&HeaderMap>, announced: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"0\r\n");
     for (name, value) in trailers.into_iter().flatten() {
-        let is_announced = members(announced).any(|member| member.eq_ignore_ascii_case(name.as_str().as_bytes()));
+        let is_announced = members_of(announced).any(|member| member.eq_ignore_ascii_case(name.as_str().as_bytes()));
         if is_announced && !matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING) {
             push_field(out, name.as_str(), value.as_bytes());
         }
@@ -131,7 +131,7 @@ fn names(headers: &HeaderMap, field: &http::HeaderName, option: &[u8]) -> bool {
     headers
         .get_all(field)
         .iter()
-        .any(|value| members(value.as_bytes()).any(|member| member.eq_ignore_ascii_case(option)))
+        .any(|value| members_of(value.as_bytes()).any(|member| member.eq_ignore_ascii_case(option)))
 }
 
 /// The time as `Date` has it (RFC 9110, section 5.6.7). Written once in a second on each thread.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
 
 use crate::error::Error;
-use crate::fields::members;
+use crate::fields::members_of;
 
 /// Room for the fields that the gateway adds on the way to the endpoint.
 const ADDED: usize = 8;
@@ -100,13 +100,15 @@ impl Said {
     fn see(&mut self, name: &HeaderName, value: &[u8]) {
         match *name {
             header::CONNECTION => {
-                for option in members(value) {
+                for option in members_of(value) {
                     self.close |= option.eq_ignore_ascii_case(b"close");
                     self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
             }
             header::EXPECT => self.expects_continue = value.eq_ignore_ascii_case(b"100-continue"),
-            header::TE => self.takes_trailers |= members(value).any(|member| member.eq_ignore_ascii_case(b"trailers")),
+            header::TE => {
+                self.takes_trailers |= members_of(value).any(|member| member.eq_ignore_ascii_case(b"trailers"))
+            }
             _ => {}
         }
     }
