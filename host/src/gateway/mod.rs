@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::Problem;
 use crate::plugin::wasm::HostError;
-use crate::process::{Handed, Inherited};
+use crate::process::{Handed, Inherited, descriptor_limit};
 use crate::reload::{self, Builder, Prepare as _};
 use crate::server::{Bound, Gates};
 use crate::snapshot::Snapshot;
@@ -309,7 +309,7 @@ fn build(options: &Options) -> Result<(Gateway, oneshot::Receiver<()>), StartErr
     let (admin, probes) = (socket(admin), socket(probes));
     let (retire, retired) = mpsc::unbounded_channel();
     let (mut commands, mut pulses, mut workers) = (Vec::new(), Vec::new(), Vec::new());
-    let gates = Arc::<Gates>::default();
+    let gates = Arc::new(Gates::new(descriptor_limit()));
     for number in 0..config.server.threads {
         let (sender, receiver) = mpsc::unbounded_channel();
         let (pulse, asked) = mpsc::unbounded_channel();

@@ -193,7 +193,7 @@ impl Serving {
         self.stopped.extend(self.listening.extract_if(|key, _| !wanted.contains(key)));
         for listener in &config.listeners {
             let key = Key::of(listener);
-            let gate = gates.gate(&listener.name, listener.limits);
+            let gate = gates.gate(&listener.name, listener.limits, &config.server.trusted_proxies);
             let sockets = match self.listening.get(&key) {
                 Some(known) if known.name == listener.name => {
                     known.reception.manner.replace(Manner::of(listener, certificates));

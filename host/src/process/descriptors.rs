@@ -11,6 +11,11 @@ pub struct Descriptors {
     pub limit: u64,
 }
 
+/// How many there may be now; `u64::MAX` if as many as the machine has.
+pub fn descriptor_limit() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 /// Raise the limit of open files as far as the process may: each connection takes one, and another to its endpoint.
 pub fn raise_descriptor_limit() -> Descriptors {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
@@ -21,5 +26,5 @@ pub fn raise_descriptor_limit() -> Descriptors {
     {
         tracing::warn!(%error, limit = found, "the limit of open files can't be raised");
     }
-    Descriptors { found, limit: count(getrlimit(Resource::Nofile).current) }
+    Descriptors { found, limit: descriptor_limit() }
 }

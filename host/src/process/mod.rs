@@ -9,7 +9,7 @@ mod notify;
 mod pid_file;
 
 pub use activation::{ActivationError, activated};
-pub use descriptors::{Descriptors, raise_descriptor_limit};
+pub use descriptors::{Descriptors, descriptor_limit, raise_descriptor_limit};
 pub use handover::{HandoverError, Predecessor, Successor, Undo};
 pub use inherited::{Handed, Inherited, PROBES, Role};
 pub use notify::{Notifier, watchdog};

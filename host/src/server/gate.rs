@@ -1,13 +1,14 @@
-//! How many connections a listener has, over all threads, and each client of them: counted where limits are set, and
-//! refused beyond them. It knows nothing of sockets.
+//! How many connections a listener has, over all threads, and each client of them: counted, and refused beyond the
+//! limits. It knows nothing of sockets.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::BuildHasher as _;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use ipnet::IpNet;
 use rustc_hash::FxBuildHasher;
 
 use crate::config::model::ConnectionLimits;
@@ -15,17 +16,31 @@ use crate::config::model::ConnectionLimits;
 /// Enough that threads seldom meet in one.
 const SHARDS: usize = 16;
 
+/// Open connections of one client, unless something is configured: more than any network behind one address was seen to
+/// need, and less than one address can open.
+const OF_CLIENT: u64 = 10_000;
+
 /// The gates of all listeners of one gateway.
-#[derive(Debug, Default)]
-pub struct Gates(Mutex<HashMap<Arc<str>, Arc<Gate>>>);
+#[derive(Debug)]
+pub struct Gates {
+    files: u64,
+    by_listener: Mutex<HashMap<Arc<str>, Arc<Gate>>>,
+}
 
 impl Gates {
-    /// The gate of the listener with that name, with these limits from now on. What is open stays open.
-    pub fn gate(&self, name: &Arc<str>, limits: ConnectionLimits) -> Arc<Gate> {
-        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Of a process that may have so many files open.
+    pub fn new(files: u64) -> Self {
+        Self { files, by_listener: Mutex::default() }
+    }
+
+    /// The gate of the listener with that name, with these limits from now on. What is open stays open. Connections from
+    /// `proxies` are those of many clients, and only counted together.
+    pub fn gate(&self, name: &Arc<str>, limits: ConnectionLimits, proxies: &[IpNet]) -> Arc<Gate> {
+        let mut gates = self.by_listener.lock().unwrap_or_else(PoisonError::into_inner);
         gates.retain(|known, gate| known == name || Arc::strong_count(gate) > 1);
         let gate = gates.entry(name.clone()).or_default().clone();
-        gate.set(limits);
+        gate.set(limits, self.files);
+        gate.set_proxies(proxies);
         gate
     }
 }
@@ -37,6 +52,7 @@ pub struct Gate {
     per_address: AtomicU64,
     requests: AtomicU64,
     open: AtomicU64,
+    proxies: RwLock<Vec<IpNet>>,
     clients: [Mutex<HashMap<Client, u64, FxBuildHasher>>; SHARDS],
 }
 
@@ -81,10 +97,25 @@ impl Gate {
         self.requests.load(Ordering::Relaxed)
     }
 
-    fn set(&self, limits: ConnectionLimits) {
-        self.connections.store(limits.connections, Ordering::Relaxed);
-        self.per_address.store(limits.per_address, Ordering::Relaxed);
+    fn set(&self, limits: ConnectionLimits, files: u64) {
+        // Each takes a second file, for its endpoint; and no client everything.
+        let connections = limits.connections.unwrap_or((files / 2).max(1));
+        let per_address = limits.per_address.unwrap_or((files / 4).clamp(1, OF_CLIENT));
+        self.connections.store(connections, Ordering::Relaxed);
+        self.per_address.store(per_address, Ordering::Relaxed);
         self.requests.store(limits.requests, Ordering::Relaxed);
+    }
+
+    fn set_proxies(&self, networks: &[IpNet]) {
+        let mut proxies = self.proxies.write().unwrap_or_else(PoisonError::into_inner);
+        if *proxies != networks {
+            *proxies = networks.to_vec();
+        }
+    }
+
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        let proxies = self.proxies.read().unwrap_or_else(PoisonError::into_inner);
+        proxies.iter().any(|network| network.contains(&address.to_canonical()))
     }
 
     fn shard(&self, client: Client) -> Option<MutexGuard<'_, HashMap<Client, u64, FxBuildHasher>>> {
@@ -109,7 +140,7 @@ impl Place {
     /// The client has as many as it may have.
     pub fn belongs_to(&mut self, address: IpAddr) -> Result<(), &'static str> {
         let most = self.gate.per_address.load(Ordering::Relaxed);
-        if most == 0 || self.client.is_some() {
+        if most == 0 || self.client.is_some() || self.gate.is_proxy(address) {
             return Ok(());
         }
         let client = Client::from(address);
@@ -143,8 +174,12 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    fn limits(connections: u64, per_address: u64) -> ConnectionLimits {
+        ConnectionLimits { connections: Some(connections), per_address: Some(per_address), requests: 9 }
+    }
+
     fn gate(connections: u64, per_address: u64) -> Arc<Gate> {
-        Gates::default().gate(&"public".into(), ConnectionLimits { connections, per_address, requests: 0 })
+        Gates::new(1024).gate(&"public".into(), limits(connections, per_address), &[])
     }
 
     fn enter(gate: &Arc<Gate>, address: &str) -> Result<Place, &'static str> {
@@ -180,12 +215,35 @@ mod tests {
     }
 
     #[test]
-    fn limits_change_under_open_connections() {
-        let gates = Gates::default();
+    fn by_default_files_are_the_measure_and_no_client_takes_all() {
+        for (files, most, of_client) in [(1024, 512, 256), (1 << 20, 1 << 19, OF_CLIENT), (0, 1, 1)] {
+            let gate = Gates::new(files).gate(&"public".into(), ConnectionLimits::default(), &[]);
+            assert_eq!(gate.connections.load(Ordering::Relaxed), most);
+            assert_eq!(gate.per_address.load(Ordering::Relaxed), of_client);
+            assert_eq!(gate.requests(), 100_000);
+        }
+    }
+
+    #[test]
+    fn connections_of_a_proxy_are_those_of_many() {
+        let gates = Gates::new(1024);
         let name = "public".into();
-        let gate = gates.gate(&name, ConnectionLimits::default());
+        let gate = gates.gate(&name, limits(9, 1), &["192.0.2.0/28".parse().unwrap()]);
+        let _places: Vec<Place> = (0..3).map(|_| enter(&gate, "::ffff:192.0.2.1").unwrap()).collect();
+        let _place = enter(&gate, "192.0.2.99").unwrap();
+        assert_eq!(enter(&gate, "192.0.2.99").unwrap_err(), TOO_MANY_OF_CLIENT);
+        gates.gate(&name, limits(9, 1), &[]);
+        let _first = enter(&gate, "192.0.2.1").unwrap();
+        assert_eq!(enter(&gate, "192.0.2.1").unwrap_err(), TOO_MANY_OF_CLIENT, "a proxy no more");
+    }
+
+    #[test]
+    fn limits_change_under_open_connections() {
+        let gates = Gates::new(1024);
+        let name = "public".into();
+        let gate = gates.gate(&name, limits(0, 0), &[]);
         let places: Vec<Place> = (0..3).map(|_| enter(&gate, "192.0.2.1").unwrap()).collect();
-        let again = gates.gate(&name, ConnectionLimits { connections: 3, per_address: 1, requests: 9 });
+        let again = gates.gate(&name, limits(3, 1), &[]);
         assert!(Arc::ptr_eq(&gate, &again) && gate.requests() == 9);
         assert_eq!(enter(&gate, "192.0.2.1").unwrap_err(), TOO_MANY);
         drop(places);

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -11,6 +13,10 @@ use rustls::sign::CertifiedKey;
 use super::TlsError;
 use super::x509::{Name, X509};
 use crate::config::model::CertificateFiles;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// What is made up is good for so long: 398 days are too many for some clients.
+const DAYS: u32 = 397;
 
 /// A certificate that a listener shows, for people and metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,13 +57,26 @@ impl Certificate {
         Ok(Self { key: Arc::new(key), shown })
     }
 
-    /// For development: nobody trusts it unless told to.
+    /// For development: nobody trusts it unless told to. It is good from yesterday, since clocks differ, and as long as
+    /// clients allow certificates to be.
     pub fn self_signed(names: Vec<String>, provider: &CryptoProvider) -> Result<Self, TlsError> {
         let failed = |error: String| TlsError::SelfSigned(error);
-        let made = rcgen::generate_simple_self_signed(names).map_err(|error| failed(error.to_string()))?;
-        let leaf = made.cert.der().clone();
+        let made = (|| {
+            let mut wanted = CertificateParams::new(names)?;
+            wanted.distinguished_name = DistinguishedName::new();
+            wanted.distinguished_name.push(DnType::CommonName, "Sluice, for development");
+            wanted.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+            wanted.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+            let now = SystemTime::now();
+            wanted.not_before = (now - DAY).into();
+            wanted.not_after = (now + DAY * DAYS).into();
+            let key = KeyPair::generate()?;
+            Ok::<_, rcgen::Error>((wanted.self_signed(&key)?, key))
+        })();
+        let (certificate, key) = made.map_err(|error| failed(error.to_string()))?;
+        let leaf = certificate.der().clone();
         let shown = describe(&leaf, None).ok_or_else(|| failed("it can't be read back".to_owned()))?;
-        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
         let key = CertifiedKey::from_der(vec![leaf], key, provider).map_err(|error| failed(error.to_string()))?;
         Ok(Self { key: Arc::new(key), shown })
     }

@@ -61,8 +61,9 @@ pub fn descriptors(gateway: &Gateway, Descriptors { found, limit }: Descriptors)
     }
     let Some(snapshot) = gateway.snapshot() else { return };
     let config = snapshot.config();
-    // Each to its endpoint too.
-    let allowed: u64 = config.listeners.iter().map(|listener| listener.limits.connections.saturating_mul(2)).sum();
+    // Each to its endpoint too. Where nothing is said, files are the measure.
+    let connections = config.listeners.iter().filter_map(|listener| listener.limits.connections);
+    let allowed: u64 = connections.map(|connections| connections.saturating_mul(2)).sum();
     let needed = allowed.saturating_add(OTHER_FILES);
     if allowed > 0 && needed > limit {
         tracing::warn!(

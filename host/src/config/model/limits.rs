@@ -2,15 +2,22 @@
 
 use std::time::Duration;
 
-/// `limits` of a listener. 0 is no limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// `limits` of a listener. 0 is no limit; none is what the files that the process may have open make sensible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
     /// Open at a time, over all threads.
-    pub connections: u64,
+    pub connections: Option<u64>,
     /// Of one client, open at a time.
-    pub per_address: u64,
+    pub per_address: Option<u64>,
     /// Requests on one connection before it is closed.
     pub requests: u64,
+}
+
+impl Default for ConnectionLimits {
+    /// Nobody asks for so much in one go, but what lives for ever is moved from time to time.
+    fn default() -> Self {
+        Self { connections: None, per_address: None, requests: 100_000 }
+    }
 }
 
 /// `[overload]`: when requests are answered 503 before they cost anything.

@@ -178,8 +178,8 @@ fn tracing() -> Value {
 
 fn listener() -> Value {
     let limits = [
-        ("connections", number("Open at a time; 0 is no limit")),
-        ("connections_per_address", number("Of one client, open at a time; 0 is no limit")),
+        ("connections", number("Open at a time; 0 is no limit. By default half of the files that may be open")),
+        ("connections_per_address", number("Of one client, open at a time; 0 is no limit. 10000 by default")),
         ("requests_per_connection", number("Before a connection is closed; 0 is no limit")),
     ];
     let own = [

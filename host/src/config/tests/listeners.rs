@@ -176,7 +176,7 @@ fn tls_is_whole_or_refused() {
 fn limits_of_connections() {
     let limits = |text: &str| read(&listener("a", &format!("address = \"127.0.0.1:1\"\nlimits = {text}")));
     let read = limits("{ connections = 5, connections_per_address = 2, requests_per_connection = 9 }").unwrap();
-    let expected = ConnectionLimits { connections: 5, per_address: 2, requests: 9 };
+    let expected = ConnectionLimits { connections: Some(5), per_address: Some(2), requests: 9 };
     assert_eq!(read.listeners[0].limits, expected);
     assert_eq!(limits("{}").unwrap().listeners[0].limits, ConnectionLimits::default());
     assert_refused(

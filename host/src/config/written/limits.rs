@@ -18,15 +18,14 @@ const LEAST_MEMORY: u64 = 32 << 20;
 const MOST_MEMORY: u64 = 1 << 50;
 
 pub(super) fn read_connections(entry: &Entry<'_>) -> ConnectionLimits {
-    let Some(table) = entry.table("limits", "limits = { connections = 10000 }") else {
-        return ConnectionLimits::default();
-    };
+    let default = ConnectionLimits::default();
+    let Some(table) = entry.table("limits", "limits = { connections = 10000 }") else { return default };
     let table = table.allow(&keys::LISTENER_LIMITS);
-    let most = |key| table.read(key, values::count(0, MOST)).map_or(0, |most| u64::from(most.value));
+    let most = |key| table.read(key, values::count(0, MOST)).map(|most| u64::from(most.value));
     ConnectionLimits {
         connections: most("connections"),
         per_address: most("connections_per_address"),
-        requests: most("requests_per_connection"),
+        requests: most("requests_per_connection").unwrap_or(default.requests),
     }
 }
 

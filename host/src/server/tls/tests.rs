@@ -160,6 +160,10 @@ fn a_made_up_certificate_is_for_its_names() {
     let tls = build(&own, &Contents::new()).unwrap();
     assert_eq!(tls.shown[0].names, ["localhost"]);
     assert_eq!(tls.shown[0].file, None);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+    let (past, future) = (now - tls.shown[0].not_before, tls.shown[0].not_after - now);
+    assert!((86_400..90_000).contains(&past), "{past}");
+    assert!((396 * 86_400..=397 * 86_400).contains(&future), "{future}");
 }
 
 #[test]

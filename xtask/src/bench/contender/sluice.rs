@@ -31,6 +31,7 @@ directory = "{}"
 name = "public"
 address = "127.0.0.1:{port}"
 protocol = "{protocol}"
+limits = {{ requests_per_connection = 0 }}
 {tls}{cluster}[[cluster]]
 name = "backend"
 endpoints = {endpoints:?}
