@@ -230,3 +230,68 @@ async fn connections_are_kept_on_both_sides() {
     assert!(head.field("content-length").is_some_and(|length| length != "0"), "{head:?}");
     assert_eq!(client.ask("GET", "/after", &[], b"").await.json()["target"], "/after");
 }
+
+#[tokio::test]
+async fn events_come_one_by_one() {
+    let (next, told) = tokio::sync::mpsc::unbounded_channel::<()>();
+    let told = Arc::new(tokio::sync::Mutex::new(told));
+    let upstream = Upstream::raw(move |_, mut stream| {
+        let told = Arc::clone(&told);
+        async move {
+            read_head(&mut stream).await.unwrap();
+            // As servers of events end: by closing.
+            write(&mut stream, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n").await;
+            for number in 0..3 {
+                told.lock().await.recv().await.unwrap();
+                write(&mut stream, format!("id: {number}\ndata: x\n\n")).await;
+            }
+        }
+    })
+    .await;
+    let site = in_front_of(&upstream).await;
+    let mut client = Client::connect(site.address()).await;
+    client.send("GET /events HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n").await;
+    let head = client.head().await;
+    assert_eq!((head.status, head.field("content-type")), (200, Some("text/event-stream")));
+    for number in 0..3 {
+        // Nothing of the next one is written before this one is here.
+        next.send(()).unwrap();
+        assert_eq!(client.chunk().await.unwrap(), format!("id: {number}\ndata: x\n\n").into_bytes());
+    }
+    assert_eq!(client.chunk().await, None);
+}
+
+#[tokio::test]
+async fn ranges_are_between_client_and_endpoint() {
+    const PARTS: &str =
+        "--b\r\nContent-Range: bytes 0-1/9\r\n\r\nab\r\n--b\r\nContent-Range: bytes 7-8/9\r\n\r\nhi\r\n--b--\r\n";
+    let upstream = Upstream::raw(|_, mut stream| async move {
+        while let Some(head) = read_head(&mut stream).await {
+            let head = head.to_ascii_lowercase();
+            let changed = head.contains("if-range: \"old\"\r\n");
+            let said = if changed {
+                "HTTP/1.1 200 OK\r\nETag: \"new\"\r\nContent-Length: 9\r\n\r\nabcdefghi".to_owned()
+            } else if head.contains("range: bytes=0-1,7-8\r\n") {
+                let fields = "Content-Type: multipart/byteranges; boundary=b";
+                format!("HTTP/1.1 206 Partial Content\r\n{fields}\r\nContent-Length: {}\r\n\r\n{PARTS}", PARTS.len())
+            } else if head.contains("range: bytes=2-3\r\n") {
+                "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 2-3/9\r\nContent-Length: 2\r\n\r\ncd".to_owned()
+            } else {
+                "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */9\r\nContent-Length: 0\r\n\r\n".to_owned()
+            };
+            write(&mut stream, said).await;
+        }
+    })
+    .await;
+    let site = in_front_of(&upstream).await;
+    let mut client = Client::connect(site.address()).await;
+    let several = client.ask("GET", "/", &[("Range", "bytes=0-1,7-8"), ("If-Range", "\"now\"")], b"").await;
+    assert_eq!((several.status, several.text().as_str()), (206, PARTS));
+    assert_eq!(several.field("content-type"), Some("multipart/byteranges; boundary=b"));
+    let one = client.ask("GET", "/", &[("Range", "bytes=2-3")], b"").await;
+    assert_eq!((one.status, one.field("content-range"), one.text().as_str()), (206, Some("bytes 2-3/9"), "cd"));
+    let whole = client.ask("GET", "/", &[("Range", "bytes=2-3"), ("If-Range", "\"old\"")], b"").await;
+    assert_eq!((whole.status, whole.text().as_str()), (200, "abcdefghi"));
+    let none = client.ask("GET", "/", &[("Range", "bytes=99-")], b"").await;
+    assert_eq!((none.status, none.field("content-range")), (416, Some("bytes */9")));
+}

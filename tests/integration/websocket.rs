@@ -89,6 +89,52 @@ async fn bytes_pass_both_ways_after_the_handshake() {
     }
 }
 
+/// A client's frame: its first byte, and a payload of so many bytes with the mask `abcd`.
+fn frame(first: u8, length: usize) -> Vec<u8> {
+    let mut bytes = vec![first];
+    match length {
+        0..126 => bytes.push(0x80 | length as u8),
+        126..65_536 => bytes.extend([&[0xfe], &(length as u16).to_be_bytes()[..]].concat()),
+        _ => bytes.extend([&[0xff], &(length as u64).to_be_bytes()[..]].concat()),
+    }
+    bytes.extend(b"abcd");
+    bytes.extend((0..length).map(|place| (place * 7) as u8));
+    bytes
+}
+
+/// What is well-formed and what isn't is up to both ends: the gateway neither mends nor judges a byte, however it comes.
+#[tokio::test]
+async fn frames_of_every_kind_pass_unchanged() {
+    let upstream = echo().await;
+    let site = site(&upstream).await;
+    let mut cases: Vec<Vec<u8>> = [0, 1, 125, 126, 127, 65_535, 65_536].map(|length| frame(0x82, length)).into();
+    // Every opcode and reserved bit, final or not, and messages in fragments with a ping among them.
+    cases.extend((0..=u8::MAX).step_by(5).map(|first| frame(first, 3)));
+    cases.push([frame(0x01, 5), frame(0x89, 2), frame(0x00, 0), frame(0x80, 9)].concat());
+    // Not masked; a length that could be written shorter; what is no UTF-8; half a frame.
+    cases
+        .extend([&b"\x81\x01x"[..], b"\x81\xfe\x00\x01abcdx", b"\x81\x82abcd\x9e\x9d", b"\x81\x85abcd"].map(Vec::from));
+    // Closing handshakes: without a code, with half of one, with codes of all kinds, twice, and with words behind it.
+    cases.extend([b"\x88\x80abcd".to_vec(), b"\x88\x81abcd\x62".to_vec(), frame(0x88, 126)]);
+    for code in [999, 1000, 1005, 1015, 3000, 5000, u16::MAX] {
+        let [high, low] = code.to_be_bytes();
+        let close = [b"\x88\x82abcd", &[high ^ b'a', low ^ b'b'][..]].concat();
+        cases.push([close.clone(), close, frame(0x81, 4)].concat());
+    }
+    for case in &cases {
+        for pieces in [case.len().max(1), 1] {
+            let (mut client, _) = open(&site).await;
+            hears(&mut client, b"\x81\x02hi").await;
+            for piece in case.chunks(pieces.max(case.len() / 64)) {
+                client.send(piece).await;
+            }
+            hears(&mut client, case).await;
+            client.stream().shutdown().await.unwrap();
+            assert_eq!(client.rest().await, b"", "nothing is added");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_endpoint_may_refuse_and_the_connection_goes_on() {
     let upstream = Upstream::serving(|request: http::Request<_>| async move {
