@@ -33,6 +33,7 @@ mod strictness;
 mod tls;
 mod tokens;
 mod traces;
+mod tutorial;
 mod upgrade;
 mod upstreams;
 mod websocket;

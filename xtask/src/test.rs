@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::command::run;
-use crate::{browser, demo, dependencies, guests, languages};
+use crate::{browser, demo, dependencies, docs, guests, languages};
 
 /// Formatting, dependencies, lints, plugins, then all tests and the demo.
 ///
@@ -14,6 +14,7 @@ use crate::{browser, demo, dependencies, guests, languages};
 pub fn run_all() -> Result<()> {
     run(Command::new("cargo").args(["fmt", "--all", "--check"]))?;
     dependencies::check()?;
+    docs::check_configurations()?;
     run(cargo("clippy").args(["--all-targets", "--", "-D", "warnings"]))?;
     guests::build()?;
     languages::prepare()?;

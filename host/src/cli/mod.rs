@@ -7,6 +7,7 @@ mod build;
 mod check;
 mod dev;
 mod explain;
+mod healthcheck;
 mod inspect;
 mod new;
 #[cfg(test)]
@@ -37,6 +38,8 @@ enum Command {
     Check(Check),
     /// Say which route takes a request and why, what its plugins decide, and where it would go
     Explain(Explain),
+    /// Say whether the gateway with this configuration serves, by `/readyz` of its admin API; for containers
+    Healthcheck(Check),
     /// Print the configuration's JSON Schema, for editors
     Schema,
     /// Print completions for a shell
@@ -171,6 +174,7 @@ pub fn main() -> ExitCode {
                 json,
             })
         }
+        Command::Healthcheck(Check { config }) => healthcheck::healthcheck(&config),
         Command::CompileComponent => child::serve(),
         Command::Schema => print(&format!("{:#}\n", sluice::config::schema())),
         Command::Completions { shell } => {
@@ -233,6 +237,7 @@ mod tests {
             "sluice check --config a.toml",
             "sluice plugin inspect a.wasm",
             "sluice explain --config a.toml http://a/b -H x:1 --json",
+            "sluice healthcheck --config a.toml",
             "sluice schema",
             "sluice completions bash",
             "sluice man",

@@ -19,32 +19,32 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// All pages, by their names in `docs/reference`.
-fn pages() -> [(&'static str, String); 5] {
+/// All files that are written, by their places in the repository.
+fn files() -> [(&'static str, String); 6] {
+    let page = |text: String| format!("{REMARK}{text}");
     [
-        ("keys.md", keys::page()),
-        ("file.md", keys::file()),
-        ("commands.md", commands::page()),
-        ("metrics.md", metrics::page()),
-        ("contract.md", contract::page()),
+        ("docs/reference/keys.md", page(keys::page())),
+        ("docs/reference/file.md", page(keys::file())),
+        ("docs/reference/commands.md", page(commands::page())),
+        ("docs/reference/metrics.md", page(metrics::page())),
+        ("docs/reference/contract.md", page(contract::page())),
+        // What examples name in their first line, for editors.
+        ("config/sluice.schema.json", format!("{:#}\n", sluice::config::schema())),
     ]
 }
 
 #[test]
 fn the_reference_is_as_the_code_is() {
-    let folder = root().join("docs/reference");
     let mut stale = Vec::new();
-    for (name, text) in pages() {
-        let path = folder.join(name);
-        let text = format!("{REMARK}{text}");
+    for (name, text) in files() {
+        let path = root().join(name);
         if std::env::var_os(WRITE).is_some() {
-            fs::create_dir_all(&folder).unwrap();
             fs::write(path, text).unwrap();
         } else if fs::read_to_string(path).ok().as_ref() != Some(&text) {
             stale.push(name);
         }
     }
-    assert_eq!(stale, [""; 0], "pages of docs/reference are stale; write them anew with `cargo xtask docs`");
+    assert_eq!(stale, [""; 0], "stale; write them anew with `cargo xtask docs`");
 }
 
 /// A cell of a table: one line, without a bar of its own.

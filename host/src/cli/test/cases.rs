@@ -290,6 +290,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn reads_the_cases_of_the_manual() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/plugins.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let blocks: Vec<&str> =
+            page.split("```toml cases\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(!blocks.is_empty());
+        for block in blocks {
+            Cases::parse(block).unwrap();
+        }
+    }
+
+    #[test]
     fn reads_cases() {
         let text = r#"
             plugin.grants = ["clock"]

@@ -227,7 +227,10 @@ fn plugin() -> Value {
     let own = [
         ("name", name()),
         ("component", text("The file, inside the drop-in directory")),
-        ("config", json!({ "type": "object", "description": "What the plugin makes of it" })),
+        (
+            "config",
+            json!({ "type": "object", "additionalProperties": true, "description": "What the plugin makes of it" }),
+        ),
         ("grants", either(&[list(json!({ "type": ["string", "object"] })), json!({ "type": "object" })])),
         ("limits", table(&[], &limits)),
         (
@@ -263,7 +266,7 @@ fn route() -> Value {
     ];
     let respond = [
         ("status", number("The answer's status")),
-        ("headers", json!({ "type": "object", "description": "The answer's header fields" })),
+        ("headers", map(json!({ "type": ["string", "array"], "description": "The answer's header fields" }))),
         ("body", text("The answer's body")),
     ];
     let own = [

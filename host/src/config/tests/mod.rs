@@ -4,6 +4,7 @@ mod access;
 mod acme;
 mod clusters;
 mod discovery;
+mod documents;
 mod files;
 mod listeners;
 mod mutations;
