@@ -229,7 +229,7 @@ fn plugin() -> Value {
         ("component", text("The file, inside the drop-in directory")),
         (
             "config",
-            json!({ "type": "object", "additionalProperties": true, "description": "What the plugin makes of it" }),
+            json!({ "type": "object", "description": "What the plugin makes of it" }),
         ),
         ("grants", either(&[list(json!({ "type": ["string", "object"] })), json!({ "type": "object" })])),
         ("limits", table(&[], &limits)),
