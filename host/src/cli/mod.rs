@@ -14,6 +14,7 @@ mod new;
 mod reference;
 mod run;
 mod test;
+mod top;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,6 +39,8 @@ enum Command {
     Check(Check),
     /// Say which route takes a request and why, what its plugins decide, and where it would go
     Explain(Explain),
+    /// Show what a running gateway does: rates, routes, plugins, endpoints
+    Top(top::Top),
     /// Say whether the gateway with this configuration serves, by `/readyz` of its admin API; for containers
     Healthcheck(Check),
     /// Print the configuration's JSON Schema, for editors
@@ -174,6 +177,7 @@ pub fn main() -> ExitCode {
                 json,
             })
         }
+        Command::Top(asked) => top::top(&asked),
         Command::Healthcheck(Check { config }) => healthcheck::healthcheck(&config),
         Command::CompileComponent => child::serve(),
         Command::Schema => print(&format!("{:#}\n", sluice::config::schema())),
@@ -237,6 +241,8 @@ mod tests {
             "sluice check --config a.toml",
             "sluice plugin inspect a.wasm",
             "sluice explain --config a.toml http://a/b -H x:1 --json",
+            "sluice top --once --admin http://127.0.0.1:9901 --sort errors",
+            "sluice top --config a.toml",
             "sluice healthcheck --config a.toml",
             "sluice schema",
             "sluice completions bash",

@@ -227,10 +227,7 @@ fn plugin() -> Value {
     let own = [
         ("name", name()),
         ("component", text("The file, inside the drop-in directory")),
-        (
-            "config",
-            json!({ "type": "object", "description": "What the plugin makes of it" }),
-        ),
+        ("config", json!({ "type": "object", "description": "What the plugin makes of it" })),
         ("grants", either(&[list(json!({ "type": ["string", "object"] })), json!({ "type": "object" })])),
         ("limits", table(&[], &limits)),
         (
