@@ -107,22 +107,17 @@ impl<H: Handler> Connection<H> {
             let mut inlet = self.inlet.borrow_mut();
             let head = match inlet.head() {
                 Ok(Some((head, fields))) => parse(&head, fields),
-                Ok(None) => {
-                    if self.last && inlet.buffered().is_empty() {
+                Ok(None) => match inlet.poll_fill(cx) {
+                    Poll::Ready(Ok(1..)) => continue,
+                    // What has come by now is still answered, also when nothing else is to follow.
+                    Poll::Pending if !self.last || !inlet.buffered().is_empty() => return Poll::Pending,
+                    Poll::Pending | Poll::Ready(Ok(0)) => {
                         drop(inlet);
                         self.place = Place::Closing(None);
                         return Poll::Ready(Ok(()));
                     }
-                    match ready!(inlet.poll_fill(cx)) {
-                        Ok(0) => {
-                            drop(inlet);
-                            self.place = Place::Closing(None);
-                            return Poll::Ready(Ok(()));
-                        }
-                        Ok(_) => continue,
-                        Err(_) => return Poll::Ready(Err(Cut)),
-                    }
-                }
+                    Poll::Ready(Err(_)) => return Poll::Ready(Err(Cut)),
+                },
                 Err(error) => Err(error),
             };
             drop(inlet);
@@ -175,9 +170,6 @@ impl<H: Handler> Connection<H> {
             if inlet.takes_continue() {
                 self.outlet.copied().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
-            if inlet.body == Progress::Going {
-                inlet.watch(cx.waker());
-            }
             if let Poll::Ready(Err(_)) = self.outlet.poll_write(&mut inlet.io, cx) {
                 return Poll::Ready(Err(Cut));
             }
@@ -191,8 +183,11 @@ impl<H: Handler> Connection<H> {
         Poll::Ready(Ok(()))
     }
 
-    /// Ready if the client has gone, while there is nothing to be read of it.
+    /// Ready if the client has gone. As long as a body is read, its reader sees that, and tells when it has ended.
     fn watch(inlet: &mut Inlet, cx: &mut Context<'_>) -> Poll<Result<(), Cut>> {
+        if inlet.body == Progress::Going {
+            inlet.watch(cx.waker());
+        }
         while inlet.body == Progress::Ended && inlet.buffered().len() < MOST_AHEAD {
             if !matches!(ready!(inlet.poll_fill(cx)), Ok(1..)) {
                 return Poll::Ready(Err(Cut));
@@ -284,9 +279,9 @@ impl<H: Handler> Connection<H> {
             activity.switched.set(switched);
             switches
         };
+        let is_read = Rc::strong_count(&self.inlet) > 1;
         let mut inlet = self.inlet.borrow_mut();
-        if !switches && keeps_alive {
-            // Who reads on reads for nothing: the exchange is over.
+        if keeps_alive && !is_read {
             inlet.skip();
         }
         inlet.rest();

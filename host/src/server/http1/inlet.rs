@@ -145,8 +145,8 @@ impl Inlet {
         loop {
             match self.body {
                 Progress::Going => {}
-                Progress::Ended => return Poll::Ready(Ok(Piece::End)),
-                Progress::Broken => return Poll::Ready(Err(BodyError::Client)),
+                // Who asks after its end hasn't had all of it: it was skipped.
+                Progress::Ended | Progress::Broken => return Poll::Ready(Err(BodyError::Client)),
             }
             match self.scan.piece(&mut self.buffer) {
                 Ok(Some(Piece::End)) => return Poll::Ready(self.over(Progress::Ended).map(|()| Piece::End)),

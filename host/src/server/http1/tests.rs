@@ -1,6 +1,6 @@
 //! Connections over real sockets, with a handler that tells what it was asked.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,11 +10,13 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::Connection;
+use super::inlet::{ClientBody, Inlet, Progress};
 use crate::body::{Body, BodyError};
 use crate::io::Io;
 use crate::server::activity::Activity;
@@ -249,6 +251,25 @@ async fn who_goes_away_ends_the_exchange() {
     })
     .await;
     assert!(dropped.get());
+}
+
+#[tokio::test]
+async fn a_body_that_was_skipped_is_not_taken_for_whole() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let (stream, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+    let mut inlet = Inlet::new(Io::new(accepted.unwrap().0, Rc::default()), Settings::default().heads);
+    let text = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n";
+    stream.unwrap().write_all(text.as_bytes()).await.unwrap();
+    while inlet.buffered().len() < text.len() {
+        poll_fn(|cx| inlet.poll_fill(cx)).await.unwrap();
+    }
+    inlet.head().unwrap().unwrap();
+    let inlet = Rc::new(RefCell::new(inlet));
+    let mut body = ClientBody::new(&inlet, false);
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "a");
+    inlet.borrow_mut().skip();
+    assert_eq!(inlet.borrow().body, Progress::Ended);
+    assert!(body.frame().await.unwrap().is_err());
 }
 
 /// A request as a client writes it, and the answer's body.
