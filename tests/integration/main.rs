@@ -32,6 +32,7 @@ mod requests;
 mod strictness;
 mod tls;
 mod tokens;
+mod top;
 mod traces;
 mod tutorial;
 mod upgrade;
