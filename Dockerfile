@@ -14,11 +14,14 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
     cargo build --release --locked --bin sluice \
  && install -D -m 755 target/release/sluice /image/usr/local/bin/sluice \
+ && ldd target/release/sluice | grep -o '/[^ ]*' | xargs -I FILE install -D FILE /imageFILE \
+ && install -D -m 644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
  && install -d -m 755 /image/etc/sluice \
+ && echo 'nonroot:x:65532:65532::/:/sbin/nologin' > /image/etc/passwd \
  && install -d -m 700 -o 65532 -g 65532 /image/var/lib/sluice
 
-# Glibc with its loader, libgcc and certificates; a user `nonroot` (65532), and nothing else.
-FROM gcr.io/distroless/cc-debian12:nonroot
+# What the program is linked to, certificates, a user `nonroot` (65532), and nothing else.
+FROM scratch
 COPY --from=build /image/ /
 USER 65532:65532
 WORKDIR /etc/sluice
