@@ -7,12 +7,12 @@
 //! upstream: [`remove_hop_by_hop`] (its error is the upstream's fault) and `append_via`. For trailers of
 //! either: [`remove_forbidden_trailers`].
 
+pub mod digits;
 mod forward;
 mod grpc;
 mod hop;
 mod host;
 mod list;
-mod number;
 mod owned;
 mod pseudonym;
 #[cfg(test)]
@@ -24,7 +24,6 @@ pub use grpc::{grpc_timeout, is_grpc, tell_grpc};
 pub use hop::{ConnectionError, is_hop_by_hop, remove_hop_by_hop};
 pub use host::valid_host;
 pub use list::members_of;
-pub use number::{decimal, hexadecimal};
 pub use owned::{is_gateway_owned, remove_client_fields, remove_forbidden_trailers};
 pub use pseudonym::Pseudonym;
 pub use websocket::{agrees_to_websocket, asks_for_websocket, set_websocket};

@@ -1,7 +1,6 @@
 //! What the gateway says of itself: metrics, the logs, and what becomes known of single exchanges.
 
 pub mod access;
-mod digits;
 pub mod log;
 pub mod metrics;
 pub mod refusals;

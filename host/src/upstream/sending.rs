@@ -12,7 +12,7 @@ use tokio::io::AsyncWrite;
 use super::clock::Clock;
 use super::http1::{Framing, encode_head, encode_trailers};
 use crate::body::{Body, Stream};
-use crate::fields::hexadecimal;
+use crate::fields::digits::chunk_size;
 use crate::io::Io;
 
 /// Capacity that an idle connection keeps.
@@ -213,7 +213,7 @@ impl Sending {
             // An empty chunk would end the body.
             _ if data.is_empty() => {}
             _ => {
-                self.frame.extend_from_slice(hexadecimal(data.len() as u64, &mut [0; 20]));
+                chunk_size(data.len(), &mut self.frame);
                 self.frame.extend_from_slice(b"\r\n");
                 self.data = data;
                 self.tail = b"\r\n";

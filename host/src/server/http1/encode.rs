@@ -7,7 +7,8 @@ use http::{HeaderMap, Response, StatusCode, Version, header};
 use http_body::Body as _;
 
 use crate::body::Body;
-use crate::fields::{decimal, hexadecimal, members_of};
+use crate::fields::digits::{chunk_size, decimal};
+use crate::fields::members_of;
 
 /// What a request says of the answer that it wants.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +56,9 @@ pub(super) fn encode_head(answer: &Response<Body>, wanted: Wanted, out: &mut Vec
     }
     match (framing, told) {
         (Framing::Length(length), Told::ByUs) => {
-            push_field(out, "content-length", decimal(length, &mut [0; 20]));
+            out.extend_from_slice(b"content-length: ");
+            decimal(length, out);
+            out.extend_from_slice(b"\r\n");
         }
         (Framing::Chunked { .. }, _) => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         _ => {}
@@ -104,7 +107,7 @@ fn said_length(answer: &Response<Body>) -> Option<u64> {
 
 /// Write the beginning of a chunk.
 pub(super) fn push_chunk(length: usize, out: &mut Vec<u8>) {
-    out.extend_from_slice(hexadecimal(length as u64, &mut [0; 20]));
+    chunk_size(length, out);
     out.extend_from_slice(b"\r\n");
 }
 

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use super::entry::{Entry, Log};
 use super::json::{protocol, write_address};
 use super::time;
-use crate::telemetry::digits::decimal;
+use crate::fields::digits::decimal;
 
 pub(super) fn write(log: &Log, entry: &Entry, combined: bool, out: &mut Vec<u8>) {
     let subject = entry.outcome.as_ref().and_then(|outcome| outcome.subject.as_deref());

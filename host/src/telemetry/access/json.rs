@@ -10,7 +10,7 @@ use http::{HeaderValue, Version, header};
 use super::entry::{Entry, Log};
 use super::field::Field;
 use super::time;
-use crate::telemetry::digits::{decimal, padded};
+use crate::fields::digits::{decimal, padded};
 use crate::telemetry::trail::Steps;
 
 pub(super) fn write(log: &Log, fields: &[Field], entry: &Entry, out: &mut Vec<u8>) {

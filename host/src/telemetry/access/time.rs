@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::telemetry::digits::padded;
+use crate::fields::digits::padded;
 
 struct Civil {
     year: u64,

@@ -4,7 +4,7 @@ use http::{HeaderMap, Method, Request, header};
 use http_body::Body as _;
 
 use crate::body::Body;
-use crate::fields::decimal;
+use crate::fields::digits::decimal;
 
 /// How a request's body is delimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +44,9 @@ pub(in crate::upstream) fn encode_head(request: &Request<Body>, out: &mut Vec<u8
         }
         Framing::None => {}
         Framing::Length(length) => {
-            let mut digits = [0; 20];
-            push_field(out, header::CONTENT_LENGTH.as_str(), decimal(length, &mut digits));
+            out.extend_from_slice(b"content-length: ");
+            decimal(length, out);
+            out.extend_from_slice(b"\r\n");
         }
         Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
     }

@@ -1,13 +1,13 @@
-//! Numbers as text, one digit after the other: what formats anything at all costs a line of the log more than all else
-//! of it.
+//! Numbers as text, one digit after the other, for framing and for the log: what formats anything at all costs a line of the
+//! log more than all else of it.
 
 /// In decimal.
-pub(super) fn decimal(number: u64, out: &mut Vec<u8>) {
+pub fn decimal(number: u64, out: &mut Vec<u8>) {
     padded(number, 1, out);
 }
 
 /// In decimal, with zeros before it up to this width.
-pub(super) fn padded(mut number: u64, width: usize, out: &mut Vec<u8>) {
+pub fn padded(mut number: u64, width: usize, out: &mut Vec<u8>) {
     let begin = out.len();
     loop {
         // Never more than 9.
@@ -22,8 +22,16 @@ pub(super) fn padded(mut number: u64, width: usize, out: &mut Vec<u8>) {
     }
 }
 
+/// In hexadecimal, as it stands before a chunk (RFC 9112, section 7.1).
+pub fn chunk_size(size: usize, out: &mut Vec<u8>) {
+    let mut digits = [0; 2 * size_of::<usize>()];
+    hexadecimal(size as u128, &mut digits);
+    let zeros = digits.iter().take_while(|digit| **digit == b'0').count().min(digits.len() - 1);
+    out.extend_from_slice(digits.get(zeros..).unwrap_or_default());
+}
+
 /// In hexadecimal, as wide as `into` is.
-pub(super) fn hexadecimal(mut number: u128, into: &mut [u8]) {
+pub fn hexadecimal(mut number: u128, into: &mut [u8]) {
     for place in into.iter_mut().rev() {
         // Never more than 15.
         let digit = u8::try_from(number & 15).unwrap_or_default();
@@ -44,6 +52,10 @@ mod tests {
             let mut out = b"x".to_vec();
             padded(number, width, &mut out);
             prop_assert_eq!(String::from_utf8(out).unwrap(), format!("x{number:0width$}"));
+            let size = usize::try_from(number >> 8).unwrap();
+            out.clear();
+            chunk_size(size, &mut out);
+            prop_assert_eq!(String::from_utf8(out).unwrap(), format!("{size:x}"));
             let mut text = [0; 32];
             hexadecimal(large, &mut text);
             prop_assert_eq!(std::str::from_utf8(&text).unwrap(), format!("{large:032x}"));
@@ -54,6 +66,7 @@ mod tests {
     fn nothing_is_written_as_one_zero() {
         let mut out = Vec::new();
         decimal(0, &mut out);
-        assert_eq!(out, b"0");
+        chunk_size(0, &mut out);
+        assert_eq!(out, b"00");
     }
 }
