@@ -53,7 +53,7 @@ mod tests {
             padded(number, width, &mut out);
             prop_assert_eq!(String::from_utf8(out).unwrap(), format!("x{number:0width$}"));
             let size = usize::try_from(number >> 8).unwrap();
-            out.clear();
+            let mut out = Vec::new();
             chunk_size(size, &mut out);
             prop_assert_eq!(String::from_utf8(out).unwrap(), format!("{size:x}"));
             let mut text = [0; 32];
